@@ -1,0 +1,68 @@
+"""The contract's models: what they accept, fill in and refuse."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from llm.commands import State, Turn
+
+
+def turn(*commands: dict) -> Turn:
+    return Turn(commands=list(commands))
+
+
+def test_the_example_of_the_contract_survives_a_round_trip():
+    commands = [
+        {"do": "reduce", "what": "wrinkles", "where": ["face"], "strength": 0.5, "phrase": "the wrinkles"},
+        {"do": "keep", "what": "freckles", "where": ["face"], "phrase": "freckles"},
+    ]
+    assert Turn(commands=commands).to_json() == {"commands": commands}
+
+
+@pytest.mark.parametrize(
+    ("command", "region"),
+    [
+        ({"do": "reduce", "what": "dark_circles", "strength": 1}, "under_eyes"),
+        ({"do": "keep", "what": "yellow_teeth"}, "teeth"),
+        ({"do": "restore", "what": "last"}, "face"),
+        ({"do": "tone", "attribute": "contrast", "amount": 0.3}, "image"),
+        ({"do": "auto", "strength": 0.5}, "face"),
+    ],
+)
+def test_a_place_that_was_not_said_is_filled_in(command, region):
+    assert turn(command).to_json()["commands"][0]["where"] == [region]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"do": "reduce", "what": "wrinkles", "strength": 1.2},
+        {"do": "reduce", "what": "last", "strength": 0.5},
+        {"do": "reduce", "what": "warts", "strength": 0.5},
+        {"do": "adjust", "what": "last", "delta": -1.5},
+        {"do": "keep", "what": "moles", "where": ["knee"]},
+        {"do": "keep", "what": "moles", "always": False},
+        {"do": "undo", "steps": 0},
+        {"do": "show", "view": "upside_down"},
+        {"do": "unsupported"},
+        {"do": "save", "path": "a.png"},
+        {"do": "slim"},
+    ],
+)
+def test_what_the_contract_does_not_know_is_refused(command):
+    with pytest.raises(ValidationError):
+        turn(command)
+
+
+def test_a_turn_is_never_empty_and_chat_stands_alone():
+    with pytest.raises(ValidationError):
+        turn()
+    with pytest.raises(ValidationError):
+        turn({"do": "chat"}, {"do": "save"})
+    assert turn({"do": "chat"}).commands[0].do == "chat"
+
+
+def test_last_must_be_an_edit_of_the_state():
+    with pytest.raises(ValidationError):
+        State(edits=[{"what": "acne", "where": ["face"], "strength": 1.0}], last=1)

@@ -1,0 +1,49 @@
+"""What the renderer is asked to do: plain, resolved, immutable. No words, no users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vision.vocabulary import Kind, Region, Side
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Make one kind weaker at one place on one face.
+
+    `what` is a single kind (groups such as "blemishes" are expanded before), `strength` is in
+    0..1, `face` indexes the faces of the analysis (from the left). `phrase`, the user's own
+    words, prompts the detector when `what` is "other".
+    """
+
+    what: Kind
+    where: tuple[Region, ...]
+    strength: float
+    face: int = 0
+    side: Side | None = None
+    phrase: str | None = None
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Never touch this kind, or "everything", at this place on this face."""
+
+    what: Kind | Literal["everything"]
+    where: tuple[Region, ...]
+    face: int = 0
+    side: Side | None = None
+    phrase: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All edits in force and all keeps.
+
+    Of one kind, a later edit wins where two overlap; strength 0 brings the original back there.
+    A keep beats an edit where both claim a pixel; an edit with a strictly narrower place than
+    the keep of its own kind wins there ("keep the moles but remove the one on the chin").
+    """
+
+    edits: tuple[Edit, ...] = ()
+    keeps: tuple[Keep, ...] = ()
