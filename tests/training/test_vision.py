@@ -1,0 +1,128 @@
+"""Truth of painted batches, the losses, and a short run that learns, stops and goes on."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from training import losses
+from training import vision as run
+from training.evaluate.vision import average_precision, measure_face, paint
+from training.imperfections import mixture
+from training.imperfections.base import Base
+from training.imperfections.render import own_marks
+from training.painted import PaintedCrops, to_batch
+from vision.detector import NetworkConfig
+from vision.engine import engine
+from vision.vocabulary import LEARNT_KINDS
+from vision.weights_file import load_network
+
+TINY = NetworkConfig(widths=(8, 16, 16, 16), features=8, blocks=2, heads=2)
+
+
+@pytest.fixture(scope="session")
+def painted(base: Base, tmp_path_factory):
+    """A folder of samples as `render` writes them, of one face."""
+    folder = tmp_path_factory.mktemp("run") / "painted"
+    folder.mkdir()
+    for seed in range(6):
+        layers = mixture(base, np.random.default_rng(seed))
+        np.savez(
+            folder / f"{seed}.npz",
+            crop=base.crop,
+            skin=np.round(base.skin * 255).astype(np.uint8),
+            own=own_marks(base),
+            kinds=np.array([LEARNT_KINDS.index(layer.kind) for layer in layers], np.int64),
+            density=np.array(
+                [np.round(layer.density * 100).astype(np.int8) for layer in layers], np.int8
+            ).reshape(-1, 512, 512, 3),
+        )
+    return folder
+
+
+def test_the_truth_of_a_batch_adds_up(painted):
+    batch = to_batch(next(iter(PaintedCrops(painted, 128, seed=1, batch=8))))
+    assert batch.photo.shape == (8, 3, 128, 128)
+    assert batch.owners.shape == (8, len(LEARNT_KINDS), 128, 128)
+    assert (batch.owners.sum(dim=1) <= 1 + 1e-5).all()
+    bare = batch.change.abs().sum(dim=1) == 0
+    assert batch.owners.sum(dim=1)[bare].max() < 1e-3
+    shares = batch.shares.sum(dim=1)[batch.change.abs().mean(dim=1) > 0.02]
+    torch.testing.assert_close(shares, torch.ones_like(shares), atol=0.02, rtol=0)
+
+
+def test_crops_are_a_function_of_the_seed(painted):
+    first, again, other = (next(iter(PaintedCrops(painted, 64, seed=s))) for s in (5, 5, 6))
+    assert torch.equal(first["crop"], again["crop"])
+    assert not torch.equal(first["crop"], other["crop"])
+
+
+def test_every_loss_weight_changes_the_gradient(painted):
+    batch = to_batch(next(iter(PaintedCrops(painted, 64, seed=2, batch=2))))
+    torch.manual_seed(0)
+    network, book = run.RetouchNetwork(TINY), run.Phrasebook()
+    torch.nn.init.normal_(network.retoucher.to_change[0].weight, std=0.01)
+    terms = run.step_losses(network, batch, book, torch.Generator().manual_seed(0))
+    weights = {name for name in vars(run.VisionTraining()) if name in terms}
+    assert weights == set(terms)
+    for name, term in terms.items():
+        grads = torch.autograd.grad(term, list(network.parameters()), retain_graph=True,
+                                    allow_unused=True)  # fmt: skip
+        assert any(g is not None and g.abs().sum() > 0 for g in grads), name
+
+
+def test_losses_are_least_at_the_truth():
+    owners = torch.zeros(1, 2, 8, 8)
+    owners[:, 0, :4] = 0.9
+    weight = torch.ones(1, 1, 8, 8)
+    right = torch.cat([owners, 1 - owners.sum(1, keepdim=True)], 1).clamp(min=1e-4).log()
+    assert losses.detection_loss(right, owners, weight) < losses.detection_loss(
+        -right, owners, weight
+    )
+    assert (
+        losses.dice_loss(owners, owners, weight)
+        < 1e-3
+        < losses.dice_loss(0 * owners, owners, weight)
+    )
+    change = torch.rand(1, 3, 8, 8)
+    assert (
+        losses.change_loss(change, change, weight)
+        == 0
+        < losses.change_loss(0 * change, change, weight)
+    )
+
+
+def test_training_learns_stops_and_goes_on(painted, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "render", lambda *args, **options: 6)
+    options = run.VisionTraining(minutes=0.15, small=2, large=1, network=TINY)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "painted").symlink_to(painted)
+    run.train(tmp_path, tmp_path / "run", tmp_path / "out", options)
+    first = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["state"]
+    longer = run.VisionTraining(minutes=0.3, small=2, large=1, network=TINY)
+    file = run.train(tmp_path, tmp_path / "run", tmp_path / "out", longer)
+    second = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["state"]
+    assert second["step"] > first["step"] > 0
+    assert second["seconds"] >= 0.3 * 60
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    if len(log) > 4:
+        assert log[-1]["detection"] < log[0]["detection"]
+    network, prompts = load_network(file.parent)
+    assert network.config == TINY
+    assert prompts.shape == (len(LEARNT_KINDS), TINY.text)
+
+
+def test_average_precision_of_a_perfect_and_of_a_blind_detector():
+    truth = np.array([True, False, True, False])
+    assert average_precision(np.array([0.9, 0.1, 0.8, 0.2]), truth) == 1.0
+    assert average_precision(np.array([0.1, 0.9, 0.2, 0.8]), truth) < 0.5
+
+
+def test_the_shipped_network_improves_painted_marks(base):
+    truth = paint(base, mixture(base, np.random.default_rng(8)))
+    numbers = measure_face(truth, base, engine())
+    assert numbers
+    assert np.mean([n["after"] - n["before"] for n in numbers.values()]) > 0.5

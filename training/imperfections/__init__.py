@@ -1,0 +1,50 @@
+"""Painted imperfections with exact masks: what no public data set has.
+
+`painters` holds one painter a kind; `mixture` draws a life-like set of them for one face.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.imperfections import acne, colour, lines, pigment
+from training.imperfections.base import Base, Layer
+from vision.vocabulary import LEARNT_KINDS
+
+painters = {
+    "acne": acne.acne,
+    "freckles": pigment.freckles,
+    "moles": pigment.moles,
+    "dark_spots": pigment.dark_spots,
+    "wrinkles": lines.wrinkles,
+    "dark_circles": colour.dark_circles,
+    "redness": colour.redness,
+    "shine": colour.shine,
+}
+
+# How often a kind is there at all, and what tends to come with what.
+_CHANCE = {
+    "acne": 0.32, "freckles": 0.3, "moles": 0.42, "dark_spots": 0.28, "wrinkles": 0.42,
+    "dark_circles": 0.38, "redness": 0.3, "shine": 0.3,
+}  # fmt: skip
+_TOGETHER = {("acne", "redness"): 1.7, ("acne", "shine"): 1.4, ("dark_spots", "wrinkles"): 1.6}
+_CLEAN_FACES = 0.12
+
+
+def mixture(base: Base, rng: np.random.Generator) -> list[Layer]:
+    """Layers of a random, correlated set of kinds, in the order of LEARNT_KINDS; may be empty."""
+    if rng.random() < _CLEAN_FACES:
+        return []
+    present: list[str] = []
+    for kind in rng.permutation(LEARNT_KINDS).tolist():
+        chance = _CHANCE[kind]
+        for pair, factor in _TOGETHER.items():
+            if kind in pair and any(other in present for other in pair):
+                chance *= factor
+        if rng.random() < chance:
+            present.append(kind)
+    return [
+        painters[kind](base, rng, float(rng.beta(1.3, 1.6)))
+        for kind in LEARNT_KINDS
+        if kind in present
+    ]

@@ -1,0 +1,99 @@
+"""Painted faces on disk: one file a sample, painted once, cropped many times.
+
+A file holds the base crop, its skin mask, the places where the base has marks of its own (their
+labels are unknown) and one int8 density map a kind, in steps of 1/100.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from training.faces import FaceRow, aligned, rows
+from training.imperfections import mixture
+from training.imperfections.base import Base
+from vision.regions import segment
+from vision.vocabulary import LEARNT_KINDS
+
+STEP = 0.01
+
+
+def base_of(row: FaceRow) -> Base:
+    """The aligned face of a manifest row, with regions from its dense landmarks."""
+    crop, points, alignment = aligned(row)
+    # A crop enlarged from a smaller photo is soft; paint must be as soft.
+    return Base(crop, segment(crop, points), blur=0.55 * max(1.0, float(alignment.scale)))
+
+
+def own_marks(base: Base) -> np.ndarray:
+    """(512, 512) bool: marks, flushes and highlights the base brings along.
+
+    Nobody labelled them, so they must not be taught as "nothing is here". Dense dark texture is
+    a beard: that one is taught as nothing.
+    """
+    lab = cv2.cvtColor(base.crop, cv2.COLOR_RGB2LAB).astype(np.float32)
+    skin = base.skin > 0.5
+    if not skin.any():
+        return skin
+    near = np.dstack([cv2.medianBlur(lab[..., c].astype(np.uint8), 21) for c in range(2)])
+    dark = (lab[..., 0] - near[..., 0] < -12) & skin
+    beard = cv2.blur(dark.astype(np.float32), (31, 31)) > 0.3
+    marks = (dark & ~beard) | ((lab[..., 1] - near[..., 1] > 6) & skin)
+    broad = cv2.GaussianBlur(lab, (0, 0), 9) - np.median(lab[skin], axis=0)
+    marks = cv2.dilate(marks.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return (marks | (broad[..., 1] > 7) | (broad[..., 0] > 30)) & skin
+
+
+def write_sample(file: Path, row: FaceRow, seed: int) -> None:
+    """Paint one face and store it; written under another name first, so a kill leaves no half."""
+    base = base_of(row)
+    layers = mixture(base, np.random.default_rng(seed))
+    densities = (
+        np.stack([layer.density for layer in layers]) if layers else np.zeros((0, 512, 512, 3))
+    )
+    part = file.with_suffix(".part")
+    with part.open("wb") as out:
+        np.savez(
+            out,
+            crop=base.crop,
+            skin=np.round(base.skin * 255).astype(np.uint8),
+            own=own_marks(base),
+            kinds=np.array([LEARNT_KINDS.index(layer.kind) for layer in layers], np.int64),
+            density=np.clip(np.round(densities / STEP), -127, 127).astype(np.int8),
+        )
+    part.rename(file)
+
+
+def _write_rows(job: tuple[list[FaceRow], list[Path], list[int]]) -> int:
+    cv2.setNumThreads(1)
+    for row, file, seed in zip(*job, strict=True):
+        write_sample(file, row, seed)
+    return len(job[0])
+
+
+def render(
+    data: Path, folder: Path, *, split: str = "train", variants: int = 3, seed: int = 0,
+    workers: int = 2,
+) -> int:  # fmt: skip
+    """Paint `variants` samples of every face of a split into `folder`; finished files are kept.
+
+    Returns:
+        The number of samples in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Photos filed under an imperfection show it all over: no base to paint on.
+    chosen = [row for row in rows(data, split=split) if row.path.parent.name == "faces"]
+    todo = []
+    for variant in range(variants):
+        for index, row in enumerate(chosen):
+            file = folder / f"{variant:02d}-{index:05d}.npz"
+            if not file.exists():
+                todo.append((row, file, seed + variant * 1_000_003 + index))
+    jobs = [tuple(map(list, zip(*todo[i : i + 8], strict=True))) for i in range(0, len(todo), 8)]
+    with ProcessPoolExecutor(workers) as pool:
+        for _ in pool.map(_write_rows, jobs):
+            pass
+    return len(list(folder.glob("*.npz")))
