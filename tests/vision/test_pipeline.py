@@ -1,0 +1,109 @@
+"""Plans on a real portrait with the shipped weights: what users are promised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vision import photo, pipeline
+from vision.engine import own_words
+from vision.measure import measure
+from vision.plan import Edit, Keep, Plan
+from vision.vocabulary import LEARNT_KINDS
+
+FACE = ("face",)
+EVERYTHING = Plan(tuple(Edit(kind, FACE, 1.0) for kind in LEARNT_KINDS))
+
+
+def pixels(analysis, plan: Plan) -> np.ndarray:
+    return pipeline.render(analysis, plan).photo.pixels
+
+
+def test_an_empty_plan_and_strength_zero_return_the_same_pixels(astronaut):
+    nothing = Plan(tuple(Edit(kind, FACE, 0.0) for kind in LEARNT_KINDS))
+    for plan in (Plan(), nothing):
+        rendering = pipeline.render(astronaut, plan)
+        assert np.array_equal(rendering.photo.pixels, astronaut.photo.pixels)
+        assert not rendering.touched.any()
+
+
+def test_keeping_everything_beats_every_edit(astronaut):
+    plan = Plan(EVERYTHING.edits, (Keep("everything", ("image",)),))
+    assert np.array_equal(pixels(astronaut, plan), astronaut.photo.pixels)
+
+
+def test_asked_severity_falls_and_grows_with_strength(astronaut):
+    plans = [Plan((Edit("wrinkles", FACE, strength),)) for strength in (0.4, 1.0)]
+    half, full = (measure(astronaut, p, pipeline.render(astronaut, p)).edits[0] for p in plans)
+    assert half.found > 0
+    assert 0.1 < half.reduction < full.reduction
+
+
+def test_what_is_kept_and_what_is_outside_does_not_change(astronaut):
+    plan = Plan(EVERYTHING.edits, (Keep("wrinkles", FACE), Keep("everything", ("nose",))))
+    rendering = pipeline.render(astronaut, plan)
+    measured = measure(astronaut, plan, rendering)
+    assert rendering.touched.any()
+    assert measured.kept[0].found > 0
+    assert measured.kept[1].found > 0
+    assert [keep.max_change for keep in measured.kept] == [0, 0]
+    assert measured.outside_max_change == 0
+
+
+def test_a_place_bounds_an_edit(astronaut):
+    rendering = pipeline.render(astronaut, Plan((Edit("wrinkles", ("forehead",), 1.0),)))
+    face = astronaut.faces[0]
+    shape = astronaut.photo.pixels.shape[:2]
+    forehead = face.alignment.to_photo(face.place(("forehead",)), shape) > 0
+    assert rendering.touched.any()
+    assert not (rendering.touched & ~forehead).any()
+
+
+def test_nothing_spills_onto_eyes_lips_and_brows(astronaut):
+    touched = pipeline.render(astronaut, EVERYTHING).touched
+    face, shape = astronaut.faces[0], astronaut.photo.pixels.shape[:2]
+    lips = face.alignment.to_photo(face.place(("lips",)), shape) > 0.9
+    assert not (touched & lips).any()
+
+
+def test_a_later_edit_of_strength_zero_spares_its_place(astronaut):
+    spared = Plan((Edit("wrinkles", FACE, 1.0), Edit("wrinkles", ("forehead",), 0.0)))
+    face, shape = astronaut.faces[0], astronaut.photo.pixels.shape[:2]
+    forehead = face.alignment.to_photo(face.place(("forehead",)), shape) > 0.98
+    touched = pipeline.render(astronaut, spared).touched
+    assert touched.any()
+    assert not (touched & forehead).any()
+
+
+def test_the_narrower_edit_wins_over_a_keep_of_its_own_kind(astronaut):
+    plan = Plan((Edit("wrinkles", ("forehead",), 1.0),), (Keep("wrinkles", FACE),))
+    assert pipeline.render(astronaut, plan).touched.any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_sixteen_bit_keeps_its_depth_and_untouched_values(astronaut, dtype):
+    source = astronaut.photo.pixels.astype(np.uint16)
+    values = source * 257 + 3 if dtype is np.uint16 else source
+    analysis = pipeline.analyse(photo.load(np.minimum(values, np.iinfo(dtype).max).astype(dtype)))
+    plan = Plan((Edit("wrinkles", FACE, 0.6),))
+    rendering = pipeline.render(analysis, plan)
+    assert rendering.photo.pixels.dtype == dtype
+    assert rendering.touched.any()
+    assert measure(analysis, plan, rendering).outside_max_change == 0
+
+
+def test_own_words_mean_the_nearest_kind_or_nothing(astronaut):
+    assert own_words("zits on the cheeks").kind == "acne"
+    assert astronaut.faces[0].found("other", FACE, None, "crinkly lines") >= 0
+    with pytest.raises(pipeline.KindNotLearnt, match="sports car"):
+        astronaut.faces[0].found("other", FACE, None, "a red sports car")
+
+
+def test_a_kind_that_was_never_taught_is_said_so(astronaut):
+    with pytest.raises(pipeline.KindNotLearnt, match="stubble"):
+        pipeline.render(astronaut, Plan((Edit("stubble", FACE, 1.0),)))
+
+
+def test_a_face_that_is_not_there_is_refused(astronaut):
+    with pytest.raises(ValueError, match="face 3 of 1"):
+        pipeline.render(astronaut, Plan((Edit("acne", FACE, 1.0, face=3),)))

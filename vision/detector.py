@@ -1,0 +1,152 @@
+"""Text-prompted detection: who owns each pixel, and how much there is to change.
+
+One encoder sees the aligned crop. Its features, brought back to full resolution, are compared
+with each prompt's embedding (LangBRT eq. 1); a softmax over all prompts and a learned "none"
+makes kinds compete for every pixel. A second head measures how strong the marks are, so that
+severity falls with contrast and not only with area.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.layers import ChannelNorm, Down, ResidualBlock, Up
+from vision.vocabulary import LEARNT_KINDS
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the network; every field is used.
+
+    Attributes:
+        kinds: pre-defined prompts, in the order of the output channels.
+        text: length of a prompt embedding (all-MiniLM-L6-v2: 384).
+        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the crop.
+        features: length of the per-pixel features compared with prompts.
+        blocks: window blocks of the retoucher (LangBRT uses 7).
+        window: side of an attention window at 1/4 resolution.
+        heads: attention heads of a block.
+    """
+
+    kinds: tuple[str, ...] = LEARNT_KINDS
+    text: int = 384
+    widths: tuple[int, int, int, int] = (32, 64, 96, 128)
+    features: int = 16
+    blocks: int = 7
+    window: int = 8
+    heads: int = 4
+
+
+class Detection(NamedTuple):
+    """What the detector says about a batch of crops.
+
+    Attributes:
+        logits: (B, K + 1, H, W), one channel a prompt and "none" last.
+        amplitude: (B, 1, H, W), predicted distance to clean skin, in 0..1 of full scale
+            (mean absolute change of the sRGB channels).
+        features: encoder and decoder features at 1/2 and 1/4, for the retoucher.
+    """
+
+    logits: Tensor
+    amplitude: Tensor
+    features: tuple[Tensor, Tensor]
+
+    @property
+    def owners(self) -> Tensor:
+        """(B, K, H, W): the share of each pixel owned by each prompt; "none" is left out."""
+        return self.logits.float().softmax(dim=1)[:, :-1]
+
+
+class Detector(nn.Module):
+    """Encoder, feature pyramid and prompt heads.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        w, kinds = config.widths, len(config.kinds)
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(6 * 4, w[0], 3, padding=1))
+        self.encoders = nn.ModuleList(
+            nn.Sequential(ResidualBlock(c), ResidualBlock(c, dilation))
+            for c, dilation in zip(w, (1, 1, 2, 2), strict=True)
+        )
+        self.downs = nn.ModuleList(Down(a, b) for a, b in zip(w[:-1], w[1:], strict=True))
+        self.ups = nn.ModuleList(Up(b, a) for a, b in zip(w[:-1], w[1:], strict=True))
+        self.decoders = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(2 * c, c, 1), ResidualBlock(c)) for c in w[:-1]
+        )
+        self.fine = nn.Sequential(ChannelNorm(w[0]), Up(w[0], config.features))
+        self.coarse = nn.Sequential(ChannelNorm(w[2]), nn.Conv2d(w[2], config.features, 1))
+        self.amplitude = nn.Conv2d(config.features, 1, 1)
+        # One mapping a pre-defined prompt, one shared by all prompts in the user's own words,
+        # each giving a vector for the fine features, one for the coarse and a bias.
+        self.mapping = nn.Parameter(torch.randn(kinds, config.text, self._mapped(config)) * 0.2)
+        self.user_mapping = nn.Parameter(torch.randn(config.text, self._mapped(config)) * 0.2)
+        self.bias = nn.Parameter(torch.full((kinds,), -1.0))
+        self.none = nn.Parameter(torch.zeros(self._mapped(config)))
+        self.features = config.features
+
+    @staticmethod
+    def _mapped(config: NetworkConfig) -> int:
+        return 2 * config.features
+
+    def forward(
+        self,
+        crop: Tensor,
+        skin: Tensor,
+        place: Tensor,
+        prompts: Tensor,
+        own_words: Tensor | None = None,
+    ) -> Detection:
+        """Compare every pixel with every prompt.
+
+        Args:
+            crop: (B, 3, H, W) sRGB in 0..1, H and W multiples of 32.
+            skin: (B, 1, H, W) in 0..1.
+            place: (B, 2, H, W) position in the aligned face, -1..1.
+            prompts: (K, text) or (B, K, text) embeddings, one for each pre-defined kind.
+            own_words: (K,) or (B, K) bool, True where the prompt is the user's own words and
+                goes through the shared mapping.
+        """
+        x = self.stem(torch.cat([crop - 0.5, skin, place], dim=1))
+        levels = []
+        for index, encoder in enumerate(self.encoders):
+            x = encoder(x if index == 0 else self.downs[index - 1](x))
+            levels.append(x)
+        decoded: dict[int, Tensor] = {}
+        for index in reversed(range(3)):
+            x = torch.cat([self.ups[index](x), levels[index]], dim=1)
+            x = decoded[index] = self.decoders[index](x)
+        fine = self.fine(decoded[0])
+        logits = self._compare(fine, self.coarse(decoded[2]), prompts, own_words)
+        amplitude = F.softplus(self.amplitude(fine).float() - 3.0)
+        return Detection(logits, amplitude, (decoded[0], decoded[1]))
+
+    def _compare(
+        self, fine: Tensor, coarse: Tensor, prompts: Tensor, own_words: Tensor | None
+    ) -> Tensor:
+        """A = alpha(x) * g([V; T]) + beta: fine and coarse evidence for each prompt.
+
+        LangBRT eq. 1 (features . mapped embedding) for the fine part; the coarse part is the
+        fusion of text and wider visual context (RetouchGPT).
+        """
+        if prompts.dim() == 2:
+            prompts = prompts.expand(len(fine), -1, -1)
+        mapped = torch.einsum("bkt,ktm->bkm", prompts, self.mapping)
+        if own_words is not None:
+            shared = prompts @ self.user_mapping
+            mapped = torch.where(own_words.expand(prompts.shape[:2])[..., None], shared, mapped)
+        none = self.none.expand(len(fine), 1, -1)
+        at_fine, at_coarse = torch.cat([mapped, none], dim=1).split(self.features, dim=2)
+        logits = torch.einsum("bfhw,bkf->bkhw", fine, at_fine.to(fine.dtype)).float()
+        context = torch.einsum("bfhw,bkf->bkhw", coarse, at_coarse.to(coarse.dtype)).float()
+        context = F.interpolate(context, size=fine.shape[-2:], mode="bilinear")
+        bias = torch.cat([self.bias, self.bias.new_zeros(1)])
+        return logits + context + bias[:, None, None]

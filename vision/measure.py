@@ -1,0 +1,87 @@
+"""What a turn really did, measured on the result: reductions, kept areas, and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vision import engine
+from vision.photo import Photo
+from vision.pipeline import FOUND, SEVERE, Analysis, FaceAnalysis, Rendering, protected
+from vision.plan import Edit, Keep, Plan
+from vision.vocabulary import LEARNT_KINDS
+
+
+@dataclass(frozen=True)
+class EditMeasure:
+    """One edit: `found` is the share of the face area, severities are 0..1 over the found area,
+    `reduction` is 1 - after / before (negative when it got worse, 0 when nothing was found)."""
+
+    found: float
+    severity_before: float
+    severity_after: float
+    reduction: float
+
+
+@dataclass(frozen=True)
+class KeepMeasure:
+    """One keep: `found` share of the face area that it protects, and the largest change of any
+    channel value inside it, in the photo's own depth."""
+
+    found: float
+    max_change: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """In the order of the plan's edits and keeps; `outside_max_change` is over all other pixels."""
+
+    edits: tuple[EditMeasure, ...]
+    kept: tuple[KeepMeasure, ...]
+    outside_max_change: int
+
+
+def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement:
+    """Run the detector on the result and compare it with the photo, pixel by pixel."""
+    before, after = analysis.photo, rendering.photo
+    seen: dict[tuple, engine.Found] = {}
+    edits = tuple(_edit(analysis.faces[e.face], e, after, seen) for e in plan.edits)
+    kept = tuple(_keep(analysis.faces[k.face], k, plan, before, after) for k in plan.keeps)
+    outside = _largest_change(before.pixels, after.pixels, ~rendering.touched)
+    return Measurement(edits, kept, outside)
+
+
+def _edit(face: FaceAnalysis, edit: Edit, after: Photo, seen: dict) -> EditMeasure:
+    marks = face.marks(edit.what, edit.phrase)
+    area = (marks.owner > FOUND) & (face.place(edit.where, edit.side) > 0.5)
+    if not area.any():
+        return EditMeasure(0.0, 0.0, 0.0, 0.0)
+    key = (id(face), edit.phrase if edit.what == "other" else None)
+    if key not in seen:
+        words = engine.own_words(edit.phrase) if edit.what == "other" and edit.phrase else None
+        crop = face.alignment.crop(after.srgb8())
+        seen[key] = engine.engine().detect(crop, face.skin, words)
+    found = seen[key]
+    owner = found.owners[LEARNT_KINDS.index(marks.kind)]
+    severity = np.clip(owner * found.amplitude / SEVERE, 0, 1)
+    start, end = float(marks.severity[area].mean()), float(severity[area].mean())
+    return EditMeasure(float(area.sum() / face.face_area), start, end, 1 - end / max(start, 1e-6))
+
+
+def _keep(face: FaceAnalysis, keep: Keep, plan: Plan, before: Photo, after: Photo) -> KeepMeasure:
+    area = protected(face, keep, [edit for edit in plan.edits if edit.face == keep.face])
+    height, width = before.pixels.shape[:2]
+    x0, y0, x1, y1 = bounds = face.alignment.bounds(height, width)
+    inside = face.alignment.to_photo(area.astype(np.float32), (height, width), bounds) > 0.5
+    block = np.s_[y0:y1, x0:x1]
+    change = _largest_change(before.pixels[block], after.pixels[block], inside)
+    return KeepMeasure(float(area.sum() / face.face_area), change)
+
+
+def _largest_change(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> int:
+    """Largest absolute difference of any channel (H, W, C) where a mask (H, W) is true."""
+    different = (before != after).any(axis=2) & where
+    if not different.any():
+        return 0
+    return int(np.abs(before[different].astype(np.int64) - after[different]).max())
