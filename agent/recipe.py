@@ -1,0 +1,139 @@
+"""A recipe: everything needed to make the same pixels again from the same photo.
+
+It holds no pixels: the photo's digest, the sha256 of every weight file, the faces that were found,
+and the plan. Replaying refuses whenever the result could be another one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.studio import LocalStudio, Studio
+from llm.commands import Where
+from vision.errors import FreckleError
+from vision.plan import Edit, Keep, Plan
+from vision.vocabulary import Kind, Side
+
+if TYPE_CHECKING:
+    from vision.photo import Photo
+
+VERSION: Final = 1
+
+
+class RecipeError(FreckleError):
+    """A recipe cannot be read, or does not belong to this photo or these weights."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Placed(_Model):
+    where: Where
+    face: Annotated[int, Field(ge=0)]
+    side: Side | None = None
+    phrase: str | None = None
+
+
+class RecipeEdit(_Placed):
+    """`vision.plan.Edit`, written down."""
+
+    what: Kind
+    strength: Annotated[float, Field(ge=0, le=1)]
+
+
+class RecipeKeep(_Placed):
+    """`vision.plan.Keep`, written down."""
+
+    what: Kind | Literal["everything"]
+
+
+class Recipe(_Model):
+    """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels."""
+
+    version: Literal[1] = VERSION
+    photo: str
+    weights: dict[str, str]
+    faces: list[tuple[float, float, float, float]]
+    edits: list[RecipeEdit]
+    keeps: list[RecipeKeep]
+
+    @classmethod
+    def of(cls, photo: Photo, faces: list, plan: Plan, weights: dict[str, str]) -> Recipe:
+        """The recipe of a plan on a photo."""
+        return cls.model_validate(
+            {
+                "photo": photo.digest,
+                "weights": weights,
+                "faces": faces,
+                "edits": [vars(edit) | {"where": list(edit.where)} for edit in plan.edits],
+                "keeps": [vars(keep) | {"where": list(keep.where)} for keep in plan.keeps],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str, name: str = "the recipe") -> Recipe:
+        """Read a recipe; raises `RecipeError` naming what is wrong."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            if first["loc"] == ("version",) and first["type"] != "missing":
+                raise RecipeError(
+                    f"{name} has version {first['input']}, but this freckle reads {VERSION}: "
+                    "use the freckle that wrote it"
+                ) from None
+            spot = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise RecipeError(f"{name} is not a recipe ({spot}: {first['msg']})") from None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """Read a recipe file; raises `RecipeError` naming the file."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"the recipe {path} cannot be read: {error}") from None
+        return cls.from_json(text, str(path))
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2, exclude_none=True) + "\n"
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(
+            edits=tuple(Edit(**_fields(edit)) for edit in self.edits),
+            keeps=tuple(Keep(**_fields(keep)) for keep in self.keeps),
+        )
+
+
+def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
+    """Replay a recipe: the same photo with the same weights gives the same pixels.
+
+    Raises `RecipeError` where photo or weights are others than those of the recipe.
+    """
+    studio = studio or LocalStudio()
+    if photo.digest != recipe.photo:
+        raise RecipeError(
+            "this is not the photo of the recipe: the pixels differ; apply it to the photo it was "
+            "made from"
+        )
+    weights = studio.weights()
+    different = sorted(dict(weights.items() ^ recipe.weights.items()))
+    if different:
+        raise RecipeError(
+            f"the recipe was made with other weights ({', '.join(different)} differ): install the "
+            "version of freckle that made it"
+        )
+    analysis = studio.analyse(photo)
+    if len(analysis.faces) != len(recipe.faces):
+        raise RecipeError(
+            f"the recipe is for {len(recipe.faces)} faces, but {len(analysis.faces)} are found"
+        )
+    return studio.render(analysis, recipe.plan).photo
+
+
+def _fields(written: RecipeEdit | RecipeKeep) -> dict:
+    return dict(written) | {"where": tuple(written.where)}

@@ -1,0 +1,295 @@
+"""The reply to one turn, written from what was measured, never from what was wished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from agent.notes import Note
+from agent.places import inside
+from agent.state import Conversation, Held, Made, same_kind
+from agent.words import are, listed, noun, percent, place, plain, sentence, were
+from vision.plan import Edit
+from vision.vocabulary import LEARNT_KINDS
+
+if TYPE_CHECKING:
+    from vision.measure import EditMeasure, KeepMeasure
+
+# A reduction below this is said to be hardly any.
+NOTICEABLE = 0.02
+# From this reduction on, what was found is said to be gone.
+GONE = 0.98
+HELP = (
+    "Tell me what to change, where and how much (“soften the lines on the forehead a bit”), what "
+    "to keep (“but keep the freckles”), then correct me (“a bit less”, “undo”). I can work on "
+    f"{listed(plain(kind) for kind in LEARNT_KINDS)}; say “save it” when you are happy."
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """All that a reply is written from: the turn's states, its measurements, its notes."""
+
+    before: Conversation
+    after: Conversation
+    edits: Sequence[tuple[Made, EditMeasure]]
+    kept: Sequence[tuple[Held, KeepMeasure]]
+    notes: Sequence[Note]
+    changed: bool
+    several_faces: bool
+
+
+def write(told: Told) -> str:
+    """One or two sentences, more only where more has to be said."""
+    topics = {note.topic for note in told.notes}
+    opening = [_STEPS[topic] for topic in ("undone", "redone", "reset") if topic in topics]
+    deeds = _changes(told) if "reset" not in topics else []
+    kept = _untouched(told)
+    sentences = []
+    if opening or deeds:
+        done = [_compared(deeds)] if deeds else []
+        sentences.append(sentence(": ".join(opening + done)))
+    if kept:
+        sentences.append(sentence(listed(kept)))
+    if "explain" in topics:
+        sentences.append(_explain(told))
+    sentences += [sentence(text) for text in _notes(told.notes)]
+    return " ".join(sentences) if sentences else sentence(_nothing(told))
+
+
+_STEPS = {
+    "undone": "undone",
+    "redone": "done again",
+    "reset": "this is the untouched photo again",
+}
+
+
+def _changes(told: Told) -> list[str]:
+    """What is different from before the turn, by measurement."""
+    old = {_key(made): made.edit.strength for made in told.before.edits}
+    new = {_key(made) for made in told.after.edits}
+    parts = [
+        _measured(made.edit, measure, told.several_faces)
+        for made, measure in told.edits
+        if old.get(_key(made)) != made.edit.strength
+    ]
+    gone = [
+        made.edit
+        for made in told.before.edits
+        if made.edit.strength > 0 and _key(made) not in new and not _replaced(made, told.after)
+    ]
+    return parts + [_back(edit, told.several_faces) for edit in gone]
+
+
+def _key(made: Made) -> Edit:
+    edit = made.edit
+    return Edit(edit.what, edit.where, 0.0, edit.face, edit.side, edit.phrase)
+
+
+def _replaced(old: Made, after: Conversation) -> bool:
+    return any(
+        same_kind(old.edit, made.edit) and inside(made.edit, old.edit) for made in after.edits
+    )
+
+
+def _compared(clauses: Sequence[str]) -> str:
+    """The clauses in one sentence that says what weaker is compared with."""
+    text = listed(clauses)
+    return text + " than in the original" if text.endswith("weaker") else text
+
+
+def _measured(edit: Edit, measure: EditMeasure, several: bool) -> str:
+    what = f"{noun(_name(edit))}{_spot(edit, several)}"
+    if edit.strength == 0:
+        return _back(edit, several)
+    if measure.reduction < NOTICEABLE:
+        return f"{what} {are(edit.what)} hardly weaker"
+    if measure.reduction >= GONE:
+        return f"{what} {are(edit.what)} gone"
+    return f"{what} {are(edit.what)} {percent(measure.reduction)} weaker"
+
+
+def _back(edit: Edit, several: bool) -> str:
+    what = f"{noun(_name(edit))}{_spot(edit, several)}"
+    return f"{what} {are(edit.what)} as in the original again"
+
+
+def _untouched(told: Told) -> list[str]:
+    """Keeps that deserve a word: those new in this turn, and remembered ones at first use."""
+    old = {(held.keep, held.origin) for held in told.before.keeps}
+    # Memory's keeps are there from the start: they are used once something is edited.
+    first = not told.before.edits and bool(told.after.edits)
+    clauses: list[str] = []
+    left: dict[str, list[Held]] = {}
+    for held, measure in told.kept:
+        new = (held.keep, held.origin) not in old
+        if not (new or (first and held.origin == "remembered")):
+            continue
+        if measure.max_change:
+            what = f"{noun(_name(held.keep))}{_spot(held.keep, told.several_faces)}"
+            clauses.append(f"{what} changed by {measure.max_change} levels, against your wish")
+        elif measure.found > 0:
+            left.setdefault(held.reason or "", []).append(held)
+    for reason, same in left.items():
+        names = [f"{noun(_name(one.keep))}{_spot(one.keep, told.several_faces)}" for one in same]
+        did = were(same[0].keep.what) if len(set(names)) == 1 else "were"
+        kept = f"{did} left untouched" if told.changed else "will be kept"
+        clauses.append(f"{listed(names)} {kept}" + (f" because {reason}" if reason else ""))
+    return clauses
+
+
+def _explain(told: Told) -> str:
+    """What is in force, how strong, and why."""
+    listing = [
+        f"{plain(_name(made.edit))}{_spot(made.edit, told.several_faces)} (strength "
+        f"{percent(made.edit.strength)}, measured {percent(measure.reduction)} weaker"
+        + (", my own choice)" if made.named == "auto" else ")")
+        for made, measure in told.edits
+        if made.edit.strength > 0
+    ]
+    kept = [
+        f"{plain(_name(held.keep))}{_spot(held.keep, told.several_faces)} ({_why(held)})"
+        for held, _ in told.kept
+    ]
+    done = (
+        f"In this photo I changed {listed(listing)}."
+        if listing
+        else ("Nothing has been changed in this photo so far.")
+    )
+    return f"{done} {sentence(f'kept: {listed(kept)}')}" if kept else done
+
+
+def _why(held: Held) -> str:
+    if held.origin == "policy":
+        return "a permanent mark, which I keep unless you name it"
+    return held.reason or "you asked for that"
+
+
+def _nothing(told: Told) -> str:
+    if told.before != told.after:
+        return "noted, the photo itself has not changed"
+    return "nothing had to be changed"
+
+
+def _notes(notes: Sequence[Note]) -> list[str]:
+    """Notes of one topic and reason become one sentence."""
+    texts: list[str] = []
+    grouped = groupby(
+        sorted(notes, key=lambda note: (note.topic, note.reason or "")),
+        key=lambda note: (note.topic, note.reason),
+    )
+    for (topic, reason), same in grouped:
+        text = _say(topic, list(same), reason)
+        if text:
+            texts.append(text)
+    return texts
+
+
+def _say(topic: str, notes: list[Note], reason: str | None) -> str:
+    whats = listed(f"{plain(n.what)}{place(n.what, n.where)}" for n in notes)
+    nouns = listed(f"{noun(n.what)}{place(n.what, n.where)}" for n in notes)
+    match topic:
+        case "not_found":
+            return f"I found no {whats.replace(' and ', ' and no ')}, so nothing was changed there"
+        case "not_learnt":
+            return f"I cannot recognise {whats} yet, so I left that alone"
+        case "cannot_guard":
+            return f"I cannot recognise {whats} yet, so I cannot guard that by itself"
+        case "none_to_keep":
+            return f"I found no {whats.replace(' and ', ' or ')} to keep"
+        case "tone":
+            return "I cannot change light and colour yet"
+        case "no_such_face":
+            return "there are not that many faces in this photo"
+        case "no_face":
+            return "I found no face in this photo, so nothing was changed"
+        case "lifted":
+            why = f" ({reason})" if reason else ""
+            return f"{nouns} had been kept{why}; since you named it, that is lifted for this photo"
+        case "stays":
+            why = f" because {reason}" if reason else " as you asked"
+            return f"{nouns} stayed untouched{why}; name that place if you want it changed"
+        case "nothing_done":
+            return (
+                f"nothing has been done to {nouns} yet"
+                if notes[0].what != "last"
+                else ("nothing has been changed yet")
+            )
+        case "at_limit":
+            return "that is as far as it goes already"
+        case "not_kept":
+            return f"{nouns} {were(notes[0].what)} not being kept"
+        case "too_narrow":
+            return f"say what to do with {nouns}, and I will; the rest stays kept"
+        case "usual":
+            return f"for {whats} I used your usual strength, because {reason}"
+        case "all_clear":
+            return "I found nothing that I would change on my own"
+        case _:
+            return _say_act(topic, notes)
+
+
+def _say_act(topic: str, notes: list[Note]) -> str:
+    what = notes[0].what
+    match topic:
+        case "no_step":
+            return f"there is nothing {'to undo' if what == 'undone' else 'to redo'}"
+        case "untouched":
+            return "this is the untouched photo already"
+        case "glad":
+            return "glad you like it"
+        case "learnt":
+            return f"noted as what you like: {_habits(notes)}"
+        case "rule":
+            return f"I will remember that from now on: {_habits(notes)}"
+        case "nothing_to_learn":
+            return "nothing has been changed or kept yet, so there is nothing to remember"
+        case "no_user":
+            return "I only remember things for a named user, so this holds for this photo alone"
+        case "forgotten":
+            subject = "you" if what == "everything" else noun(what)
+            return f"I have forgotten all I knew about {subject}"
+        case "nothing_to_forget":
+            return f"I remember nothing about {'you' if what == 'everything' else noun(what)}"
+        case "view":
+            return {
+                "before": "here is the original",
+                "after": "here is the result",
+                "split": "here are both, side by side",
+                "mask": "here is where the photo was edited",
+            }[what]
+        case "saved":
+            return f"saved as {what}"
+        case "not_saved":
+            return what
+        case "no_output":
+            return "this photo has no file to save beside: name a file to save it under"
+        case "unsupported":
+            return listed(f"“{note.what}”" for note in notes) + (
+                " is outside of what I do: I only soften marks and lines of the skin"
+            )
+        case "help":
+            return HELP
+        case "chat":
+            return "I am here: tell me what to soften, remove or keep in this photo"
+        case _:
+            return ""  # said elsewhere: steps in the opening, explanations in full
+
+
+def _habits(notes: Iterable[Note]) -> str:
+    return listed(
+        f"{plain(note.what)}{place(note.what, note.where)} "
+        + ("kept" if note.strength is None else f"at strength {percent(note.strength)}")
+        for note in notes
+    )
+
+
+def _name(thing) -> str:
+    return thing.phrase or thing.what
+
+
+def _spot(thing, several: bool) -> str:
+    spot = place(thing.what, thing.where, thing.side)
+    return spot + (f" of face {thing.face + 1}" if several else "")

@@ -1,0 +1,390 @@
+"""Commands x conversation x memory -> the next conversation. Pure: no pixels, no words.
+
+How wishes meet: a keep beats every edit whenever it was said; naming a kept kind later lifts its
+keep for this photo; within one message the more specific wins. Whatever cannot be done, or deserves
+a word, becomes a `Note` for the reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Literal
+
+from agent.notes import Note, Topic
+from agent.places import Spot, inside, meet, narrower, parts
+from agent.scene import Scene, named_faces
+from agent.state import Conversation, Held, Made, lay, same_kind, tidy
+from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone, Who
+from vision import plan
+from vision.vocabulary import (
+    LEARNT_KINDS,
+    PERMANENT_KINDS,
+    Kind,
+    Region,
+    default_region,
+    expand_kind,
+)
+
+Wish = Reduce | Keep | Allow | Adjust | Restore | Tone | Auto
+# The strength of `auto` where nothing is remembered; its words scale the usual strengths by it.
+MILD = 0.5
+
+
+def resolve(
+    before: Conversation, wishes: Sequence[Wish], scene: Scene
+) -> tuple[Conversation, tuple[Note, ...]]:
+    """The conversation after these wishes of one message, and what to say about them.
+
+    Where nothing is different, it is `before` itself.
+    """
+    draft = _Draft(before, scene)
+    for serial, wish in _in_force_order(wishes, before.last):
+        draft.obey(wish, serial)
+    after = Conversation(tuple(tidy(draft.edits)), tuple(draft.keeps))
+    same_edits = [made.edit for made in after.edits] == [made.edit for made in before.edits]
+    same = same_edits and after.keeps == before.keeps
+    return before if same else after, tuple(dict.fromkeys(draft.notes))
+
+
+def _in_force_order(wishes: Sequence[Wish], last: int) -> list[tuple[int, Wish]]:
+    """Keeps first, for they bind the whole message; of neighbouring reduces the wider first, so
+    that the more specific is laid over it. Serials tell the user's own order."""
+    numbered = list(enumerate(wishes, last + 1))
+    ordered = [item for item in numbered if isinstance(item[1], Keep)]
+    rest = (item for item in numbered if not isinstance(item[1], Keep))
+    for _, run in groupby(rest, key=lambda item: item[1].do):
+        ordered += sorted(run, key=_width, reverse=True)
+    return ordered
+
+
+def _width(item: tuple[int, Wish]) -> int:
+    """How wide the place of a reduce is; other wishes keep their order."""
+    return len(parts(item[1].where)) if isinstance(item[1], Reduce) else 0
+
+
+class _Draft:
+    """The conversation while one message is being worked in."""
+
+    def __init__(self, before: Conversation, scene: Scene) -> None:
+        self.edits = list(before.edits)
+        self.keeps = list(before.keeps)
+        self.scene = scene
+        self.notes: list[Note] = []
+        self.fresh: list[Held] = []  # keeps of this very message
+        self.spared: set[int] = set()  # faces that this message wants left alone, by name
+        self.serial = 0
+
+    def obey(self, wish: Wish, serial: int) -> None:
+        self.serial = serial
+        match wish:
+            case Keep():
+                self._keep(wish)
+            case Reduce():
+                self._reduce(wish)
+            case Allow():
+                self._allow(wish)
+            case Adjust():
+                self._feedback(wish, lambda strength: strength + wish.delta)
+            case Restore():
+                self._feedback(wish, lambda strength: 0.0)
+            case Auto():
+                self._auto(wish)
+            case Tone():
+                self._note("tone", wish.attribute, wish.where)
+
+    # -- reduce ---------------------------------------------------------------------------------
+
+    def _reduce(self, wish: Reduce) -> None:
+        faces = self._faces(wish.who, self.scene.focus)
+        kinds = self._learnt(wish.what, wish.phrase, faces, "not_learnt")
+        where = tuple(wish.where)
+        asked = [
+            plan.Edit(kind, where, wish.strength, face, wish.side, _own_words(kind, wish.phrase))
+            for face in faces
+            for kind in kinds
+        ]
+        there = [edit for edit in asked if self.scene.found(edit) > 0]
+        if asked and not there:
+            self._note("not_found", _name(asked[0], wish.what), where)
+        for edit in there:
+            if edit.strength == 0 or self._may(edit, wish.who):
+                self._lay(edit, wish.what)
+
+    def _may(self, edit: plan.Edit, who: Who | None) -> bool:
+        """Whether keeps let this edit be; older ones of what it names give way.
+
+        "Everyone's acne, but leave the man on the left alone": a face that a keep names is more
+        specific than everyone.
+        """
+        crowd = who in (None, "everyone")
+        for held in [held for held in self.keeps if meet(held.keep, edit)]:
+            if held.keep.what == "everything" and inside(held.keep, edit):
+                if held in self.fresh and crowd and edit.face in self.spared:
+                    return False
+                if held not in self.fresh:
+                    self._lifted(held, edit)
+                self._release(held, (edit.what,))
+            elif same_kind(held.keep, edit) and held in self.fresh:
+                if inside(held.keep, edit) and not narrower(edit, held.keep):
+                    self._note("stays", edit.what, edit.where)
+                    return False
+            elif same_kind(held.keep, edit) and narrower(held.keep, edit):
+                self._note("stays", edit.what, held.keep.where, held.reason)
+            elif same_kind(held.keep, edit):
+                self._lifted(held, edit)
+                self._give_way(held, edit)
+        return True
+
+    def _lifted(self, held: Held, edit: plan.Edit) -> None:
+        if held.origin != "policy":
+            self._note("lifted", edit.what, edit.where, held.reason)
+
+    def _give_way(self, held: Held, edit: plan.Edit) -> None:
+        """Take from a keep the regions that an edit covers; an edit inside one wins there."""
+        at = self.keeps.index(held)
+        left = tuple(
+            region
+            for region in held.keep.where
+            if not inside(edit, replace(held.keep, where=(region,)))
+        )
+        self.keeps[at : at + 1] = [replace(held, keep=replace(held.keep, where=left))] * bool(left)
+
+    def _release(self, everything: Held, kinds: Sequence[Kind]) -> None:
+        """Turn a keep of everything into keeps of every kind but these."""
+        at = self.keeps.index(everything)
+        rest = [
+            replace(everything, keep=replace(everything.keep, what=other))
+            for other in LEARNT_KINDS
+            if other not in kinds
+        ]
+        self.keeps[at : at + 1] = rest
+        if everything in self.fresh:
+            self.fresh += rest
+
+    # -- keep, allow ----------------------------------------------------------------------------
+
+    def _keep(self, wish: Keep) -> None:
+        faces = self._faces(wish.who, self._everyone)
+        where = tuple(wish.where)
+        if wish.what == "everything":
+            self.spared |= set(faces) if wish.who not in (None, "everyone") else set()
+            for face in faces:
+                self._guard(Held(plan.Keep("everything", where, face, wish.side)))
+            return
+        known = self._learnt(wish.what, wish.phrase, faces, "cannot_guard")
+        shown = False
+        for face in faces:
+            for kind in expand_kind(wish.what):
+                words = _own_words(kind, wish.phrase)
+                keep = plan.Keep(kind, where, face, wish.side, words)
+                self._guard(Held(keep, guarded=kind in known))
+                edit = plan.Edit(kind, where, 1.0, face, wish.side, words)
+                shown |= kind in known and self.scene.found(edit) > 0
+        if known and not shown:
+            self._note("none_to_keep", wish.phrase or wish.what, where)
+
+    def _guard(self, held: Held) -> None:
+        """A keep said now: what it covers goes back to the original, narrower edits too."""
+        self._hold(held)
+        self.edits = [made for made in self.edits if not _binds(held.keep, made.edit)]
+
+    def _hold(self, new: Held) -> None:
+        """Add a keep, unless one is there that says as much."""
+        wider = [held for held in self.keeps if _binds(held.keep, new.keep)]
+        if new.origin == "said":
+            wider = [held for held in wider if held.origin != "policy"]
+            self.keeps = [
+                held for held in self.keeps if held in wider or not _binds(new.keep, held.keep)
+            ]
+        if not wider:
+            self.keeps.append(new)
+        if new.origin == "said":
+            self.fresh += wider or [new]
+
+    def _allow(self, wish: Allow) -> None:
+        kinds = LEARNT_KINDS if wish.what == "everything" else expand_kind(wish.what)
+        touched = False
+        for face in self._faces(wish.who, self._everyone):
+            spot = self._spoken(wish, face)
+            for held in [held for held in self.keeps if held.keep.face == face]:
+                named = wish.what == "everything" or held.keep.what in (*kinds, "everything")
+                if not named or (spot and not meet(held.keep, spot)):
+                    continue
+                touched = True
+                if spot and narrower(spot, held.keep):
+                    self._note("too_narrow", wish.what, spot.where)
+                elif held.keep.what == "everything" != wish.what:
+                    self._release(held, kinds)
+                else:
+                    self.keeps.remove(held)
+        if not touched:
+            self._note("not_kept", wish.what, wish.where)
+
+    # -- feedback -------------------------------------------------------------------------------
+
+    def _feedback(self, wish: Adjust | Restore, change: Callable[[float], float]) -> None:
+        meant = self._meant(wish)
+        if not meant:
+            self._feedback_on_nothing(wish)
+            return
+        before = [made.edit for made in tidy(self.edits)]
+        if self._spoken(wish, 0) is None:
+            for made in meant:
+                self._set(made, change)
+        else:
+            things = {(made.edit.phrase, made.edit.what, made.edit.face): made for made in meant}
+            for made in things.values():
+                for region in wish.where:
+                    spot = replace(made.edit, where=(region,), side=wish.side)
+                    self._feedback_at(replace(made, edit=spot), change)
+        if [made.edit for made in tidy(self.edits)] == before:
+            self._note("at_limit", wish.what, wish.where)
+
+    def _meant(self, wish: Adjust | Restore) -> list[Made]:
+        """The edits that feedback is about, wherever they are."""
+        faces = self._faces(wish.who, self._everyone)
+        edits = [made for made in self.edits if made.edit.face in faces]
+        if wish.what == "everything":
+            return edits
+        if wish.what == "last":
+            last = max((made.serial for made in edits), default=0)
+            return [made for made in edits if made.serial == last]
+        return [made for made in edits if made.edit.what in expand_kind(wish.what)]
+
+    def _feedback_on_nothing(self, wish: Adjust | Restore) -> None:
+        if isinstance(wish, Adjust) and wish.delta > 0 and wish.what not in ("last", "everything"):
+            asked = wish.model_dump(exclude={"do", "delta"})
+            self._reduce(Reduce(**asked, strength=wish.delta))
+        else:
+            self._note("nothing_done", wish.what, wish.where)
+
+    def _set(self, made: Made, change: Callable[[float], float]) -> None:
+        """Change an edit where it stands: one of strength 0 still hides a wider one below it."""
+        edit = replace(made.edit, strength=_strength(change(made.edit.strength)))
+        self.edits[self.edits.index(made)] = replace(made, edit=edit, serial=self.serial)
+
+    def _feedback_at(self, asked: Made, change: Callable[[float], float]) -> None:
+        """Feedback at a spoken place (the place of `asked`): edits inside it change; of a wider
+        one, the place becomes an edit of its own."""
+        spot = asked.edit
+        mine = [made for made in self.edits if same_kind(made.edit, spot)]
+        within = [made for made in mine if inside(spot, made.edit)]
+        over = [made.edit.strength for made in mine if inside(made.edit, spot)]
+        exact = any(inside(made.edit, spot) for made in within)
+        if not exact and (over or not within):
+            if self.scene.found(spot) > 0:
+                strength = _strength(change(over[-1] if over else 0.0))
+                self._lay(replace(spot, strength=strength), asked.named)
+            else:
+                self._note("not_found", _name(spot), spot.where)
+        for made in within:
+            strength = _strength(change(made.edit.strength))
+            self._lay(replace(made.edit, strength=strength), made.named)
+
+    # -- auto -----------------------------------------------------------------------------------
+
+    def _auto(self, wish: Auto) -> None:
+        # A permanent mark counts as named only by a standing rule, not by what was once accepted.
+        ruled = {
+            usual.kind
+            for usual in self.scene.usual
+            if usual.polarity == "reduce" and usual.source == "explicit"
+        }
+        faces = self._faces(wish.who, self.scene.focus)
+        done = False
+        for face in faces:
+            for kind in LEARNT_KINDS:
+                mine = [made for made in self.edits if made.edit.what == kind]
+                if any(made.edit.face == face and made.named != "auto" for made in mine):
+                    continue  # said outright: not left to taste
+                if kind in PERMANENT_KINDS and kind not in ruled:
+                    self._hold(Held(plan.Keep(kind, ("face",), face), "policy"))
+                    continue
+                for edit, reason in self._usual(kind, face, wish):
+                    kept = any(_binds(held.keep, edit) for held in self.keeps)
+                    if kept or self.scene.found(edit) == 0:
+                        continue
+                    self._lay(edit, "auto")
+                    done = True
+                    if reason is not None:
+                        self._note("usual", kind, edit.where, reason)
+        if faces and not done:
+            self._note("all_clear")
+
+    def _usual(self, kind: Kind, face: int, wish: Auto) -> Iterator[tuple[plan.Edit, str | None]]:
+        """This kind at the user's usual strengths and why, the widest place first."""
+        where = tuple(wish.where) if wish.where != ["face"] else (default_region(kind),)
+        asked = Spot(where, wish.side, face)
+        known = [
+            (Spot((usual.region,), usual.side, face), usual)
+            for usual in self.scene.usual
+            if usual.kind == kind and usual.polarity == "reduce"
+        ]
+        known.sort(key=lambda one: -len(parts(one[0].where)))
+        around = [usual for spot, usual in known if inside(spot, asked)]
+        chosen = [(asked, around[-1] if around else None)]
+        chosen += [(spot, usual) for spot, usual in known if narrower(spot, asked)]
+        for spot, usual in chosen:
+            strength = MILD if usual is None or usual.strength is None else usual.strength
+            scaled = _strength(strength * wish.strength / MILD)
+            reason = None if usual is None else usual.reason
+            yield plan.Edit(kind, spot.where, scaled, face, spot.side), reason
+
+    # -- shared ---------------------------------------------------------------------------------
+
+    def _lay(self, edit: plan.Edit, named: Kind | Literal["auto"]) -> None:
+        self.edits = lay(self.edits, Made(edit, named, self.serial))
+
+    def _faces(self, who: Who | None, default: tuple[int, ...]) -> tuple[int, ...]:
+        if who is None:
+            return default
+        faces = named_faces(who, self.scene.faces)
+        if not faces:
+            self._note("no_such_face", str(who))
+        return faces
+
+    @property
+    def _everyone(self) -> tuple[int, ...]:
+        return tuple(range(len(self.scene.faces)))
+
+    def _learnt(
+        self, what: Kind, phrase: str | None, faces: Sequence[int], otherwise: Topic
+    ) -> list[Kind]:
+        """The kinds meant that the detector knows; a note for each that it does not."""
+        known = [kind for kind in expand_kind(what) if self.scene.knows(kind, phrase, faces)]
+        for kind in expand_kind(what):
+            if kind not in known:
+                self._note(otherwise, _own_words(kind, phrase) or kind)
+        return known
+
+    def _spoken(self, wish: Allow | Adjust | Restore, face: int) -> Spot | None:
+        """The place that was said; None where it is only the default."""
+        default = default_region(wish.what)
+        if wish.where == [default] and wish.side is None:
+            return None
+        return Spot(tuple(wish.where), wish.side, face)
+
+    def _note(
+        self, topic: Topic, what: str = "", where: Sequence[Region] = (), reason: str | None = None
+    ) -> None:
+        self.notes.append(Note(topic, what, tuple(where), reason))
+
+
+def _binds(keep: plan.Keep, other: plan.Edit | plan.Keep) -> bool:
+    """Whether a keep speaks of all of another wish: its kind (or every kind), its whole place."""
+    return (keep.what == "everything" or same_kind(keep, other)) and inside(keep, other)
+
+
+def _own_words(kind: Kind, phrase: str | None) -> str | None:
+    """Only a kind without a name needs the user's words."""
+    return phrase if kind == "other" else None
+
+
+def _name(edit: plan.Edit, said: str | None = None) -> str:
+    return edit.phrase or said or edit.what
+
+
+def _strength(value: float) -> float:
+    return round(min(max(value, 0.0), 1.0), 4)

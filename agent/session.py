@@ -1,0 +1,349 @@
+"""The two objects that front ends hold: `RetouchAgent` (models, memory) and `Session` (one photo).
+
+A session belongs to one visitor; its methods may be called from several threads. The photo is
+analysed when the first message comes, and never again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from agent import reply as replies
+from agent.desk import Desk, Result
+from agent.history import History
+from agent.lessons import standing_keeps
+from agent.questions import DidYouMean, WhichFace, doubtful
+from agent.recipe import Recipe
+from agent.report import EditReport, FaceReport, KeepReport, Report, Seconds
+from agent.state import Conversation
+from agent.studio import LocalStudio, Studio
+from agent.turn import Chat, Deeds, View, carry_out, unclear_faces
+from llm.commands import Redo, Reset, Turn, Undo
+from llm.parser import Parser
+from memory.preferences import Preferences
+from vision.errors import FreckleError
+from vision.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from vision.photo import Photo
+    from vision.pipeline import Analysis
+
+Outcome = Literal["changed", "answered", "nothing", "asked"]
+# Commands that are answered without asking for a change.
+_ANSWERED = frozenset({"show", "explain", "save", "help", "chat", "accept", "remember", "forget"})
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one message led to.
+
+    `outcome`: the photo "changed"; a question was "answered"; a change was asked for but "nothing"
+    changed; or the agent "asked" back. `view` is what the user wants to look at, `saved` the file
+    that "save it" wrote.
+    """
+
+    text: str
+    report: Report
+    outcome: Outcome
+    photo: Photo = field(repr=False)
+    view: View | None = None
+    saved: Path | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether any pixel differs from before the message."""
+        return self.outcome == "changed"
+
+    @property
+    def exit_code(self) -> int:
+        """0 where the photo changed, 3 where the message was understood and nothing changed."""
+        return 0 if self.changed else 3
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The present result at the photo's full size, 8-bit sRGB."""
+        return self.photo.to_pil()
+
+
+class RetouchAgent:
+    """Models and memory, shared by all sessions of a process."""
+
+    def __init__(
+        self, parser: Parser | None, memory: Preferences, studio: Studio, settings: Settings
+    ) -> None:
+        self._parser = parser
+        self._lock = threading.Lock()
+        self.memory = memory
+        self.studio = studio
+        self.settings = settings
+
+    @classmethod
+    def load(
+        cls,
+        parser: Parser | None = None,
+        memory: Preferences | None = None,
+        settings: Settings | None = None,
+        studio: Studio | None = None,
+    ) -> RetouchAgent:
+        """An agent with the embedded models, or with others. Models load when first used."""
+        settings = settings or Settings()
+        memory = memory or Preferences.load(settings)
+        return cls(parser, memory, studio or LocalStudio(), settings)
+
+    @property
+    def parser(self) -> Parser:
+        """The parser, loaded once however many sessions ask for it at the same time."""
+        with self._lock:
+            if self._parser is None:
+                from llm.embedded import EmbeddedParser
+
+                self._parser = EmbeddedParser.load(self.settings)
+            return self._parser
+
+    def open(
+        self,
+        source: Any,
+        user: str | None = None,
+        *,
+        ask: bool = True,
+        save_to: str | Path | None = None,
+    ) -> Session:
+        """A conversation about one photo: a path, bytes, a PIL image or an (H, W, 3) array.
+
+        Without `ask` (one-shot calls) nobody is there to answer: where several faces fit, the
+        largest is taken. `save_to` is where "save it" writes, by default
+        `PHOTO.retouched.EXT` beside the photo. Raises `FreckleError` for a photo or a memory that
+        cannot be read.
+        """
+        photo = self.studio.load(source)
+        output = Path(save_to) if save_to is not None else None
+        if output is None and photo.path is not None:
+            output = default_output(photo.path)
+        self.memory.recall(user)  # a memory that cannot be read is told before any work
+        chat = Chat(Desk(photo, self.studio), self.memory, user, output, History((Conversation(),)))
+        return Session(self, chat, ask)
+
+
+class Session:
+    """One conversation about one photo. Open it with `RetouchAgent.open`."""
+
+    def __init__(self, agent: RetouchAgent, chat: Chat, ask: bool) -> None:
+        self._agent = agent
+        self._chat = chat
+        self._ask = ask
+        self._pending: WhichFace | DidYouMean | None = None
+        self._met = False
+        self._lock = threading.RLock()
+        self.reports: list[Report] = []
+
+    def say(self, text: str) -> Reply:
+        """Understand a message and do what it asks."""
+        if not text.strip():
+            raise FreckleError("the message is empty: say what to change in the photo")
+        with self._lock:
+            self._meet()
+            answered = self._answered(text)
+            if answered is not None:
+                return answered
+            start = time.perf_counter()
+            state = self._chat.history.present.told(len(self._chat.desk.faces))
+            parsed = self._agent.parser.parse(text, state)
+            seconds = time.perf_counter() - start
+            if doubtful(parsed.turn, parsed.confidence):
+                return self._ask_back(DidYouMean(parsed.turn), seconds)
+            return self._perform(parsed.turn, seconds)
+
+    def perform(self, turn: Turn) -> Reply:
+        """Do what commands ask that were parsed before."""
+        with self._lock:
+            self._meet()
+            self._pending = None
+            return self._perform(turn, 0.0)
+
+    def undo(self, steps: int = 1) -> Reply:
+        """Back by some states."""
+        return self.perform(Turn(commands=[Undo(steps=steps)]))
+
+    def redo(self, steps: int = 1) -> Reply:
+        """Forth again by some states."""
+        return self.perform(Turn(commands=[Redo(steps=steps)]))
+
+    def reset(self) -> Reply:
+        """Back to the untouched photo; `undo` takes this back. Keeps stay in force."""
+        return self.perform(Turn(commands=[Reset()]))
+
+    def save(self, path: str | Path, overwrite: bool = False) -> Path:
+        """Write the present result; raises `PhotoError` where that is not possible."""
+        with self._lock:
+            return self._chat.save(Path(path), overwrite)
+
+    def recipe(self) -> Recipe:
+        """How to make the present result again: see `agent.recipe.apply`."""
+        with self._lock:
+            chat = self._chat
+            plan = chat.history.present.plan(chat.in_focus)
+            faces = list(chat.desk.faces)
+            return Recipe.of(self.photo, faces, plan, self._agent.studio.weights())
+
+    def mask(self) -> NDArray[np.bool_]:
+        """(H, W), true where the present result was edited."""
+        with self._lock:
+            return self._chat.result().rendering.touched
+
+    @property
+    def photo(self) -> Photo:
+        """The untouched photo."""
+        return self._chat.desk.photo
+
+    @property
+    def result(self) -> Photo:
+        """The photo as it is now."""
+        with self._lock:
+            return self._chat.result().photo
+
+    @property
+    def image(self) -> Image.Image:
+        """The photo as it is now, at full size, 8-bit sRGB."""
+        return self.result.to_pil()
+
+    @property
+    def analysis(self) -> Analysis:
+        return self._chat.desk.analysis
+
+    @property
+    def can_undo(self) -> bool:
+        return self._chat.history.at > 0
+
+    @property
+    def can_redo(self) -> bool:
+        return self._chat.history.at + 1 < len(self._chat.history.states)
+
+    def _meet(self) -> None:
+        """Before the first turn: what memory keeps on every photo is kept on this one."""
+        if not self._met:
+            scene = self._chat.scene()
+            start = Conversation(keeps=standing_keeps(scene.usual, scene))
+            self._chat.history = History((start,))
+            self._met = True
+
+    def _answered(self, text: str) -> Reply | None:
+        """The reply, if the text answers a question that was asked."""
+        pending, self._pending = self._pending, None
+        if isinstance(pending, WhichFace):
+            faces = pending.answer(text, self._chat.desk.faces)
+            # Asked once: whoever says something else means the largest.
+            self._chat.focus = faces or self._chat.in_focus
+            if faces:
+                return self._perform(pending.turn, 0.0)
+        if isinstance(pending, DidYouMean):
+            if pending.yes(text):
+                return self._perform(pending.turn, 0.0)
+            if pending.no(text):
+                return self._reply(
+                    Turn.model_validate({"commands": [{"do": "chat"}]}),
+                    "Then I leave it as it is: put it another way.", "answered", 0.0,
+                )  # fmt: skip
+        return None
+
+    def _ask_back(self, question: WhichFace | DidYouMean, seconds: float) -> Reply:
+        self._pending = question
+        return self._reply(question.turn, question.text, "asked", seconds)
+
+    def _perform(self, turn: Turn, seconds: float) -> Reply:
+        chat = self._chat
+        fits = unclear_faces(chat, turn)
+        if fits and self._ask:
+            return self._ask_back(WhichFace(turn, fits), seconds)
+        history, was = chat.history, chat.result()
+        try:
+            deeds = carry_out(chat, turn)
+            changed = _differ(was, chat.result())
+        except BaseException:
+            chat.history = history  # a turn that failed half-way did not happen
+            raise
+        text = replies.write(self._told(history.present, deeds, changed))
+        outcome: Outcome = "changed" if changed else "nothing"
+        if not changed and all(command.do in _ANSWERED for command in turn.commands):
+            outcome = "answered"
+        return self._reply(turn, text, outcome, seconds, deeds)
+
+    def _told(self, before: Conversation, deeds: Deeds, changed: bool) -> replies.Told:
+        chat = self._chat
+        after, measured = chat.history.present, chat.result().measurement
+        return replies.Told(
+            before=before,
+            after=after,
+            edits=list(zip(after.edits, measured.edits, strict=True)),
+            kept=list(zip(after.guards(chat.in_focus), measured.kept, strict=True)),
+            notes=deeds.notes,
+            changed=changed,
+            several_faces=len(chat.desk.faces) > 1,
+        )
+
+    def _reply(
+        self, turn: Turn, text: str, outcome: Outcome, seconds: float, deeds: Deeds | None = None
+    ) -> Reply:
+        result = self._chat.result()
+        report = self._report(turn, text, seconds, result)
+        self.reports.append(report)
+        deeds = deeds or Deeds()
+        return Reply(text, report, outcome, result.photo, deeds.view, deeds.saved)
+
+    def _report(self, turn: Turn, text: str, seconds: float, result: Result) -> Report:
+        chat = self._chat
+        several = len(chat.desk.faces) > 1
+        measured = result.measurement
+        return Report(
+            commands=tuple(turn.commands),
+            faces=tuple(
+                FaceReport(box=_whole(box), in_focus=index in chat.in_focus)
+                for index, box in enumerate(chat.desk.faces)
+            ),
+            edits=tuple(
+                EditReport(
+                    what=edit.what, where=edit.where, side=edit.side,
+                    who=edit.face + 1 if several else None, strength=edit.strength,
+                    **_rounded(vars(measure)),
+                )
+                for edit, measure in zip(result.plan.edits, measured.edits, strict=True)
+                if edit.strength > 0
+            ),
+            kept=tuple(
+                KeepReport(
+                    what=keep.what, where=keep.where, side=keep.side,
+                    who=keep.face + 1 if several else None,
+                    found=round(measure.found, 5), max_change=measure.max_change,
+                )
+                for keep, measure in zip(result.plan.keeps, measured.kept, strict=True)
+            ),
+            outside_max_change=measured.outside_max_change,
+            reply=text,
+            seconds=Seconds(parse=round(seconds, 4), **_rounded(chat.desk.take_seconds(), 4)),
+        )  # fmt: skip
+
+
+def default_output(path: Path) -> Path:
+    """`PHOTO.retouched.EXT` beside the photo."""
+    return path.with_name(f"{path.stem}.retouched{path.suffix}")
+
+
+def _differ(one: Result, other: Result) -> bool:
+    return one is not other and bool((one.photo.pixels != other.photo.pixels).any())
+
+
+def _whole(box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
+    x, y, width, height = (round(value) for value in box)
+    return x, y, width, height
+
+
+def _rounded(values: dict[str, float], digits: int = 5) -> dict[str, float]:
+    return {name: round(value, digits) for name, value in values.items()}

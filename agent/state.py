@@ -1,0 +1,141 @@
+"""One moment of a conversation: what is edited, what is kept. Immutable, so that history is safe.
+
+`Conversation.plan` says it to the renderer, `Conversation.told` to the language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Literal
+
+from agent.places import inside, meet
+from llm.commands import State, StateEdit, Who
+from vision.plan import Edit, Keep, Plan
+from vision.vocabulary import Kind
+
+Origin = Literal["said", "remembered", "policy"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """An edit in force, and where it came from.
+
+    `named` is the word the user used ("blemishes" for an edit of acne), or "auto". Edits of one
+    command share its `serial`. A strength of 0 brings the original back inside a wider edit.
+    """
+
+    edit: Edit
+    named: Kind | Literal["auto"]
+    serial: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """A keep in force, where it comes from, and why it is remembered (None: said in this chat).
+
+    One that is not `guarded` is of a kind the detector cannot see: noted, but nothing to render.
+    """
+
+    keep: Keep
+    origin: Origin = "said"
+    reason: str | None = None
+    guarded: bool = True
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """All edits in the order made (of one kind, a later one wins where two overlap), all keeps."""
+
+    edits: tuple[Made, ...] = ()
+    keeps: tuple[Held, ...] = ()
+
+    @property
+    def last(self) -> int:
+        """The serial of the command that touched an edit last, 0 where there is none."""
+        return max((made.serial for made in self.edits), default=0)
+
+    def guards(self, focus: tuple[int, ...]) -> tuple[Held, ...]:
+        """The keeps to render: those of faces that somebody edits or looks at."""
+        faces = {made.edit.face for made in self.edits} or set(focus)
+        return tuple(held for held in self.keeps if held.guarded and held.keep.face in faces)
+
+    def plan(self, focus: tuple[int, ...]) -> Plan:
+        """What to render: every edit in order, and the `guards` in order."""
+        return Plan(
+            edits=tuple(made.edit for made in self.edits),
+            keeps=tuple(held.keep for held in self.guards(focus)),
+        )
+
+    def told(self, faces: int) -> State:
+        """What the parser is told (commands.md, "state"); groups appear as the user named them."""
+        edits: list[StateEdit] = []
+        last: int | None = None
+        for same, group in groupby(self._visible(), key=_as_told):
+            what, where, side, strength, serial = same
+            who = _who([made.edit.face for made in group], faces)
+            edits.append(
+                StateEdit(what=what, where=list(where), side=side, strength=strength, who=who)
+            )
+            if serial == self.last:
+                last = len(edits) - 1
+        kept = list(dict.fromkeys(held.keep.what for held in self.keeps))
+        return State(edits=edits, kept=kept, last=last, faces=faces)
+
+    def _visible(self) -> list[Made]:
+        return [made for made in self.edits if made.edit.strength > 0]
+
+
+def lay(edits: Iterable[Made], new: Made) -> list[Made]:
+    """Put an edit on top; whatever it covers of earlier edits of its kind is gone."""
+    below: list[Made] = []
+    for made in edits:
+        if same_kind(made.edit, new.edit):
+            left = tuple(
+                region
+                for region in made.edit.where
+                if not inside(new.edit, replace(made.edit, where=(region,)))
+            )
+            if not left:
+                continue
+            made = replace(made, edit=replace(made.edit, where=left))
+        below.append(made)
+    return [*below, new]
+
+
+def tidy(edits: Iterable[Made]) -> list[Made]:
+    """Join equal edits of one command; drop those of strength 0 that have nothing to hide."""
+    kept: list[Made] = []
+    for made in edits:
+        twin = next((other for other in kept if _same_but_place(other, made)), None)
+        if twin is not None:
+            where = (*twin.edit.where, *made.edit.where)
+            kept[kept.index(twin)] = replace(twin, edit=replace(twin.edit, where=where))
+        elif made.edit.strength > 0 or any(
+            same_kind(other.edit, made.edit) and meet(other.edit, made.edit) for other in kept
+        ):
+            kept.append(made)
+    return kept
+
+
+def same_kind(one: Edit | Keep, other: Edit | Keep) -> bool:
+    """Whether two wishes are about the same thing: the same kind, of "other" in the same words."""
+    return (one.what, one.phrase) == (other.what, other.phrase)
+
+
+def _same_but_place(one: Made, other: Made) -> bool:
+    return one == replace(other, edit=replace(other.edit, where=one.edit.where))
+
+
+def _as_told(made: Made) -> tuple:
+    what = made.edit.what if made.named == "auto" else made.named
+    edit = made.edit
+    return what, edit.where, edit.side, edit.strength, made.serial
+
+
+def _who(faces: Iterable[int], count: int) -> Who | None:
+    named = set(faces)
+    if count <= 1:
+        return None
+    return "everyone" if len(named) == count else min(named) + 1

@@ -1,0 +1,76 @@
+"""Everything the agent asks of vision, in one object, so that tests and servers can swap it.
+
+Models and imaging libraries are imported when they are first needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vision.plan import Plan
+
+if TYPE_CHECKING:
+    from vision.measure import Measurement
+    from vision.photo import Photo
+    from vision.pipeline import Analysis, Rendering
+
+
+class Studio(Protocol):
+    """Opens, analyses, renders, measures and saves photos."""
+
+    def load(self, source: Any) -> Photo: ...
+
+    def save(self, photo: Photo, path: Path, overwrite: bool) -> Path: ...
+
+    def analyse(self, photo: Photo) -> Analysis: ...
+
+    def render(self, analysis: Analysis, plan: Plan) -> Rendering: ...
+
+    def measure(self, analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement: ...
+
+    def weights(self) -> dict[str, str]:
+        """sha256 of every weight file that decides about pixels, by name."""
+        ...
+
+
+class LocalStudio:
+    """The shipped vision models, in this process."""
+
+    def load(self, source: Any) -> Photo:
+        from vision import photo
+
+        return photo.load(source)
+
+    def save(self, photo: Photo, path: Path, overwrite: bool) -> Path:
+        from vision import photo as files
+
+        return files.save(photo, path, overwrite=overwrite)
+
+    def analyse(self, photo: Photo) -> Analysis:
+        from vision import pipeline
+
+        return pipeline.analyse(photo)
+
+    def render(self, analysis: Analysis, plan: Plan) -> Rendering:
+        from vision import pipeline
+
+        return pipeline.render(analysis, plan)
+
+    def measure(self, analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement:
+        from vision import measure
+
+        return measure.measure(analysis, plan, rendering)
+
+    def weights(self) -> dict[str, str]:
+        import hashlib
+
+        from vision.faces import MODEL_SHA256
+        from vision.weights_file import RETOUCH_FOLDER
+
+        folder = RETOUCH_FOLDER.parent
+        shipped = {
+            file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(folder.rglob("*.safetensors"))
+        }
+        return {"centerface.onnx": MODEL_SHA256, **shipped}

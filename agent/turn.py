@@ -1,0 +1,257 @@
+"""Carrying out one message: its commands in the user's order, on the chat's own state.
+
+Wishes that follow each other are resolved together, so that within a message the more specific
+wins; undo, save and the like act in between, each on what stands at that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from agent.desk import Desk, Result
+from agent.history import History
+from agent.lessons import lessons, rules
+from agent.notes import Note
+from agent.resolve import Wish, resolve
+from agent.scene import Scene, by_size, clearly_largest, named_faces
+from agent.state import Conversation
+from llm import commands as say
+from memory.preferences import Observation, Preferences
+from vision import plan
+from vision.errors import FreckleError, NothingToDo
+from vision.vocabulary import LEARNT_KINDS, expand_kind
+
+View = Literal["before", "after", "split", "mask"]
+# Commands whose `who` puts a face in focus. "Leave the man on the left alone" does not.
+CHOOSING = say.Reduce | say.Auto | say.Adjust | say.Restore
+
+
+@dataclass
+class Chat:
+    """The moving parts of one conversation about one photo.
+
+    `focus` are the faces chosen by name, None before anyone was; `output` is where "save it" goes.
+    """
+
+    desk: Desk
+    memory: Preferences
+    user: str | None
+    output: Path | None
+    history: History
+    focus: tuple[int, ...] | None = None
+    accepted: Conversation | None = None
+    written: set[Path] = field(default_factory=set)
+
+    @property
+    def in_focus(self) -> tuple[int, ...]:
+        """The faces meant when none is named: those chosen before, or the largest."""
+        if self.focus is not None:
+            return self.focus
+        return tuple(by_size(self.desk.faces)[:1])
+
+    def result(self) -> Result:
+        return self.desk.result(self.history.present.plan(self.in_focus))
+
+    def scene(self) -> Scene:
+        return Scene(
+            faces=self.desk.faces,
+            focus=self.in_focus,
+            found=self.desk.found,
+            usual=self.memory.recall(self.user),
+        )
+
+    def save(self, path: Path, overwrite: bool) -> Path:
+        """Write the present result; a file that this chat wrote may be replaced."""
+        mine = path.resolve() in self.written
+        saved = self.desk.studio.save(self.result().photo, path, overwrite or mine)
+        self.written.add(saved.resolve())
+        return saved
+
+
+@dataclass
+class Deeds:
+    """What a turn did beside changing the history."""
+
+    notes: list[Note] = field(default_factory=list)
+    view: View | None = None
+    saved: Path | None = None
+
+
+def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
+    """Obey the commands in order; the chat's history moves along."""
+    deeds = Deeds()
+    wishes: list[Wish] = []
+    for command in turn.commands:
+        if isinstance(command, get_args(Wish)):
+            wishes.append(command)
+            continue
+        _grant(chat, wishes, deeds)
+        wishes = []
+        _act(chat, command, deeds)
+    _grant(chat, wishes, deeds)
+    _learn_rules(chat, turn, deeds)
+    return deeds
+
+
+def unclear_faces(chat: Chat, turn: say.Turn) -> tuple[int, ...]:
+    """The faces that a turn may mean when it names none; empty when there is nothing to ask.
+
+    Nobody is asked where a face was chosen before, where one is far larger than the others, or
+    where only one shows anything of what is named: that face is then in focus.
+    """
+    asking = [c for c in turn.commands if isinstance(c, say.Reduce | say.Auto) and c.who is None]
+    if not asking or chat.focus is not None or len(chat.desk.faces) < 2:
+        return ()
+    if any(isinstance(command, CHOOSING) and command.who is not None for command in turn.commands):
+        return ()  # the message names a face, which becomes the one in focus
+    largest = clearly_largest(chat.desk.faces)
+    if largest is not None:
+        chat.focus = (largest,)
+        return ()
+    fits = tuple(i for i in range(len(chat.desk.faces)) if _shows(chat.desk, i, asking))
+    if len(fits) == 1:
+        chat.focus = fits
+        return ()
+    return fits
+
+
+def _shows(desk: Desk, face: int, asking: Sequence[say.Reduce | say.Auto]) -> bool:
+    """Whether a face shows anything of what is asked for."""
+    for wish in asking:
+        named = LEARNT_KINDS if isinstance(wish, say.Auto) else expand_kind(wish.what)
+        phrase = getattr(wish, "phrase", None)
+        for kind in named:
+            edit = plan.Edit(kind, tuple(wish.where), 1.0, face, wish.side, phrase)
+            try:
+                if desk.found(edit) > 0:
+                    return True
+            except NothingToDo:
+                continue
+    return False
+
+
+def _grant(chat: Chat, wishes: Sequence[Wish], deeds: Deeds) -> None:
+    if not wishes:
+        return
+    if not chat.desk.faces:
+        deeds.notes.append(Note("no_face"))
+        return
+    for wish in wishes:
+        if isinstance(wish, CHOOSING) and wish.who is not None:
+            chat.focus = named_faces(wish.who, chat.desk.faces) or chat.focus
+    present, notes = resolve(chat.history.present, wishes, chat.scene())
+    chat.history = chat.history.then(present)
+    deeds.notes += notes
+
+
+def _act(chat: Chat, command: say.Command, deeds: Deeds) -> None:
+    match command:
+        case say.Undo():
+            _walk(chat, -command.steps, "undone", deeds)
+        case say.Redo():
+            _walk(chat, command.steps, "redone", deeds)
+        case say.Reset():
+            _reset(chat, deeds)
+        case say.Accept():
+            _learn(chat, "accepted", deeds)
+        case say.Remember():
+            _learn(chat, "explicit", deeds)
+        case say.Forget():
+            _forget(chat, command.what, deeds)
+        case say.Show():
+            deeds.view = command.view
+            deeds.notes.append(Note("view", command.view))
+        case say.Save():
+            _save(chat, deeds)
+        case say.Unsupported():
+            deeds.notes.append(Note("unsupported", command.phrase))
+        case say.Explain() | say.Help() | say.Chat():
+            deeds.notes.append(Note(command.do))
+
+
+def _walk(chat: Chat, steps: int, topic: Literal["undone", "redone"], deeds: Deeds) -> None:
+    walked = chat.history.walk(steps)
+    moved = walked.at != chat.history.at
+    chat.history = walked
+    deeds.notes.append(Note(topic if moved else "no_step", topic))
+
+
+def _reset(chat: Chat, deeds: Deeds) -> None:
+    """Back to the untouched photo, as a step that can be undone; what the user keeps stays kept."""
+    present = chat.history.present
+    kept = tuple(held for held in present.keeps if held.origin != "policy")
+    chat.history = chat.history.then(Conversation(keeps=kept))
+    deeds.notes.append(Note("reset" if present.edits else "untouched"))
+
+
+def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) -> None:
+    present = chat.history.present
+    learnt = lessons(present, source)
+    if chat.user is None:
+        deeds.notes.append(Note("no_user" if source == "explicit" else "glad"))
+    elif not learnt or (source == "accepted" and chat.accepted is present):
+        deeds.notes.append(Note("nothing_to_learn" if source == "explicit" else "glad"))
+    else:
+        chat.memory.learn(chat.user, learnt)
+        chat.accepted = present
+        deeds.notes += [_habit("learnt", one) for one in learnt]
+
+
+def _learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
+    standing = rules(turn.commands)
+    if standing and chat.user is None:
+        deeds.notes.append(Note("no_user"))
+    elif standing:
+        chat.memory.learn(chat.user, standing)
+        deeds.notes += [_habit("rule", one) for one in standing]
+
+
+def _habit(topic: Literal["learnt", "rule"], seen: Observation) -> Note:
+    what = seen.phrase or seen.kind
+    return Note(topic, what, (seen.region,), strength=seen.strength)
+
+
+def _forget(chat: Chat, what: str, deeds: Deeds) -> None:
+    """Delete for good; what memory brought to this photo goes with it.
+
+    Earlier states keep their keeps, so that undo shows what it showed, but not where from.
+    """
+    if chat.user is None:
+        deeds.notes.append(Note("no_user"))
+        return
+    gone = chat.memory.forget(chat.user, what)  # type: ignore[arg-type]
+    kinds = expand_kind(what) if what != "everything" else ()  # type: ignore[arg-type]
+    keeps = tuple(
+        held
+        for held in chat.history.present.keeps
+        if held.origin != "remembered" or (kinds and held.keep.what not in kinds)
+    )
+    freed = replace(chat.history.present, keeps=keeps)
+    chat.history = chat.history.then(freed).map(lambda state: _unremembered(state, kinds))
+    deeds.notes.append(Note("forgotten" if gone else "nothing_to_forget", what))
+
+
+def _unremembered(state: Conversation, kinds: Sequence[str]) -> Conversation:
+    return replace(
+        state,
+        keeps=tuple(
+            replace(held, origin="said", reason=None)
+            if held.origin == "remembered" and (not kinds or held.keep.what in kinds)
+            else held
+            for held in state.keeps
+        ),
+    )
+
+
+def _save(chat: Chat, deeds: Deeds) -> None:
+    if chat.output is None:
+        deeds.notes.append(Note("no_output"))
+        return
+    try:
+        deeds.saved = chat.save(chat.output, overwrite=False)
+        deeds.notes.append(Note("saved", str(deeds.saved)))
+    except FreckleError as error:
+        deeds.notes.append(Note("not_saved", str(error)))

@@ -1,0 +1,94 @@
+"""Kinds, places and wishes in plain English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from llm import commands as say
+from vision.vocabulary import Region, Side, default_region
+
+_PLACES: dict[Region, str] = {
+    "face": "on the face", "skin": "on the skin", "forehead": "on the forehead",
+    "between_brows": "between the brows", "temples": "on the temples", "eyes": "around the eyes",
+    "under_eyes": "under the eyes", "crows_feet": "at the corners of the eyes",
+    "nose": "on the nose", "cheeks": "on the cheeks", "smile_lines": "along the smile lines",
+    "upper_lip": "on the upper lip", "lips": "on the lips", "mouth": "around the mouth",
+    "chin": "on the chin", "jaw": "along the jaw", "ears": "on the ears", "neck": "on the neck",
+    "teeth": "on the teeth", "hair": "in the hair", "t_zone": "in the T-zone",
+    "background": "in the background", "image": "in the whole photo",
+}  # fmt: skip
+_SIDES: dict[Side, str] = {
+    "left": "the subject's left", "right": "the subject's right",
+    "photo_left": "left in the photo", "photo_right": "right in the photo",
+}  # fmt: skip
+_SINGULAR = {"acne", "redness", "shine", "uneven_tone", "stubble", "everything", "last"}
+
+
+def noun(what: str) -> str:
+    """ "the dark circles", "everything"; a phrase in the user's own words is quoted."""
+    if what in ("everything", "last"):
+        return {"everything": "everything", "last": "the last edit"}[what]
+    return f"the {plain(what)}"
+
+
+def plain(what: str) -> str:
+    """ "dark circles": a kind without an article."""
+    return what.replace("_", " ")
+
+
+def are(what: str) -> str:
+    return "is" if what in _SINGULAR else "are"
+
+
+def were(what: str) -> str:
+    return "was" if what in _SINGULAR else "were"
+
+
+def place(what: str, where: Sequence[Region], side: Side | None = None) -> str:
+    """ " on the forehead (the subject's left)": empty where it goes without saying."""
+    if not where or (tuple(where) == (default_region(what),) and side is None):
+        return ""
+    named = listed(_PLACES[region] for region in where)
+    return f" {named}" + (f" ({_SIDES[side]})" if side else "")
+
+
+def listed(items: Iterable[str]) -> str:
+    """ "a", "a and b", "a, b and c"; an item said twice is said once."""
+    *most, last = dict.fromkeys(items)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter in front and a full stop, question mark or so behind."""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
+
+
+def wish(command: say.Command) -> str:
+    """What a command asks for, to be read after "Did you mean to"."""
+    match command:
+        case say.Reduce():
+            what = noun(command.phrase or command.what if command.what == "other" else command.what)
+            spot = place(command.what, command.where, command.side)
+            return f"reduce {what}{spot} by {percent(command.strength)}"
+        case say.Keep() | say.Allow() | say.Restore():
+            verb = {"keep": "keep", "allow": "let me change", "restore": "bring back"}[command.do]
+            spot = place(command.what, command.where, command.side)
+            return f"{verb} {noun(command.what)}{spot}"
+        case say.Adjust():
+            spot = place(command.what, command.where, command.side)
+            more = "strengthen" if command.delta > 0 else "weaken"
+            return f"{more} the edit of {noun(command.what)}{spot} by {percent(abs(command.delta))}"
+        case say.Tone():
+            return f"change the {command.attribute}{place('face', command.where, command.side)}"
+        case say.Auto():
+            return "retouch whatever I find"
+        case say.Forget():
+            return f"forget what I remember about {noun(command.what)}"
+        case say.Unsupported():
+            return f"do “{command.phrase}”"
+        case _:
+            return {"chat": "just talk", "help": "get help"}.get(command.do, command.do)

@@ -1,0 +1,215 @@
+"""A tiny world in place of the models: one pixel for every (face, kind, named place).
+
+Retouching a pixel by a strength takes that share of 100 levels from it, so that every wish of a
+conversation can be read off the image, to the integer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from agent import RetouchAgent, Session
+from agent.places import inside, narrower, parts
+from llm.commands import Turn
+from llm.parser import Parsed
+from memory.preferences import Preferences
+from vision import photo as photos
+from vision.errors import NothingToDo
+from vision.plan import Edit, Plan
+from vision.settings import Settings
+from vision.vocabulary import LEARNT_KINDS, REGIONS, Region
+
+PLACES = list(REGIONS)
+MARK, CLEAN = 200, 50
+LEVELS = 100
+
+
+@dataclass
+class FakeFace:
+    """Shows the kinds of `marks` at the named places, or everywhere on the face."""
+
+    index: int
+    face: SimpleNamespace
+    marks: dict[str, list[Region]]
+
+    def cells(self, what, where, side=None, phrase=None):
+        """Columns of the kind's marks in these regions; on no side, for cells have none."""
+        if what not in LEARNT_KINDS:
+            raise NothingToDo(f"{what} was never learnt")
+        shown = parts(self.marks.get(what, []))
+        return [PLACES.index(place) for place in sorted(parts(where) & shown)]
+
+    def found(self, what, where=("face",), side=None, phrase=None):
+        return len(self.cells(what, where, side, phrase)) / len(PLACES)
+
+
+class FakeStudio:
+    """Renders by the documented rules: of one kind the later edit wins, a keep beats edits unless
+    one is narrower than the keep of its own kind."""
+
+    def __init__(self, *faces: dict[str, list[Region]], sizes=None):
+        self.people = faces
+        self.sizes = sizes or [100] * len(faces)
+        self.calls: list[str] = []
+        self.sums = {"model": "a" * 64}
+
+    def photo(self) -> np.ndarray:
+        pixels = np.full((max(len(self.people), 1) * len(LEARNT_KINDS), len(PLACES), 3), CLEAN)
+        for index, face in enumerate(self.faces()):
+            for row, kind in enumerate(LEARNT_KINDS):
+                for column in face.cells(kind, ["image"]):
+                    pixels[index * len(LEARNT_KINDS) + row, column] = MARK
+        return pixels.astype(np.uint8)
+
+    def faces(self):
+        return tuple(
+            FakeFace(i, SimpleNamespace(box=(300.0 * i, 0.0, float(size), float(size))), marks)
+            for i, (marks, size) in enumerate(zip(self.people, self.sizes, strict=True))
+        )
+
+    def load(self, source):
+        return photos.load(source)
+
+    def save(self, photo, path, overwrite):
+        return photos.save(photo, path, overwrite=overwrite)
+
+    def analyse(self, photo):
+        self.calls.append("analyse")
+        return SimpleNamespace(photo=photo, faces=self.faces())
+
+    def render(self, analysis, plan: Plan):
+        self.calls.append("render")
+        pixels = analysis.photo.pixels.copy()
+        touched = np.zeros(pixels.shape[:2], bool)
+        for row, column, strength in self._strengths(analysis, plan):
+            pixels[row, column] = MARK - round(LEVELS * strength)
+            touched[row, column] = strength > 0
+        return SimpleNamespace(photo=analysis.photo.with_pixels(pixels), touched=touched)
+
+    def measure(self, analysis, plan: Plan, rendering):
+        before = analysis.photo.pixels[..., 0].astype(int)
+        after = rendering.photo.pixels[..., 0].astype(int)
+
+        def edit(wish: Edit):
+            cells = self._cells(analysis, wish)
+            taken = [(before[cell] - after[cell]) / LEVELS for cell in cells]
+            mean = float(np.mean(taken)) if taken else 0.0
+            return SimpleNamespace(
+                found=len(cells) / len(PLACES), severity_before=1.0, severity_after=1 - mean,
+                reduction=mean,
+            )  # fmt: skip
+
+        def keep(wish):
+            kinds = LEARNT_KINDS if wish.what == "everything" else [wish.what]
+            cells = [
+                cell
+                for kind in kinds
+                for cell in self._cells(analysis, Edit(kind, wish.where, 0, wish.face, wish.side))
+                if not any(
+                    made.what == wish.what and narrower(made, wish)
+                    and cell in self._cells(analysis, made)
+                    for made in plan.edits
+                )
+            ]  # fmt: skip
+            changes = [abs(before[cell] - after[cell]) for cell in cells]
+            return SimpleNamespace(
+                found=len(cells) / len(PLACES), max_change=int(max(changes, default=0))
+            )
+
+        return SimpleNamespace(
+            edits=tuple(edit(wish) for wish in plan.edits),
+            kept=tuple(keep(wish) for wish in plan.keeps),
+            outside_max_change=int(np.abs(before - after)[~rendering.touched].max()),
+        )
+
+    def weights(self):
+        return dict(self.sums)
+
+    def _cells(self, analysis, wish):
+        row = wish.face * len(LEARNT_KINDS) + LEARNT_KINDS.index(wish.what)
+        face = analysis.faces[wish.face]
+        return [(row, column) for column in face.cells(wish.what, wish.where)]
+
+    def _strengths(self, analysis, plan: Plan):
+        for edit in plan.edits:
+            for row, column in self._cells(analysis, edit):
+                place = Edit(edit.what, (PLACES[column],), 0, edit.face, edit.side)
+                kept = any(
+                    keep.what in (edit.what, "everything") and inside(keep, place)
+                    and not (keep.what == edit.what and narrower(edit, keep))
+                    for keep in plan.keeps
+                )  # fmt: skip
+                yield row, column, 0.0 if kept else edit.strength
+
+
+class Script:
+    """A parser that knows some sentences by heart, and what it was told about the state."""
+
+    def __init__(self):
+        self.lines: dict[str, Parsed] = {}
+        self.told = []
+
+    def learn(self, text: str, *commands: dict, confidence: float = 1.0) -> str:
+        turn = Turn.model_validate({"commands": list(commands)})
+        self.lines[text] = Parsed(turn, confidence)
+        return text
+
+    def parse(self, text, state=None):
+        self.told.append(state)
+        return self.lines[text]
+
+
+class Talk:
+    """A session that is spoken to in commands, and its image read in marks."""
+
+    def __init__(self, agent: RetouchAgent, script: Script, session: Session, studio: FakeStudio):
+        self.agent, self.script, self.session, self.studio = agent, script, session, studio
+
+    def do(self, *commands: dict, text: str = "", confidence: float = 1.0):
+        text = text or str(commands)
+        return self.session.say(self.script.learn(text, *commands, confidence=confidence))
+
+    def strength(self, kind: str, place: Region, face: int = 0) -> float:
+        """How much of a mark is gone, 0..1."""
+        row = face * len(LEARNT_KINDS) + LEARNT_KINDS.index(kind)
+        return (MARK - int(self.session.result.pixels[row, PLACES.index(place), 0])) / LEVELS
+
+
+MARKED: dict[str, list[Region]] = {
+    "wrinkles": ["face"], "freckles": ["face"], "moles": ["cheeks", "chin"], "acne": ["chin"],
+    "dark_circles": ["under_eyes"], "redness": ["cheeks"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def memory(tmp_path):
+    return Preferences.load(Settings(database_url=f"sqlite:///{tmp_path / 'home' / 'memory.db'}"))
+
+
+@pytest.fixture
+def opened(memory):
+    """open(face, ..., user=, sizes=, ask=) -> Talk."""
+
+    def open(*faces, user=None, sizes=None, **options):
+        studio = FakeStudio(*(faces or (MARKED,)), sizes=sizes)
+        script = Script()
+        agent = RetouchAgent.load(parser=script, memory=memory, studio=studio)
+        return Talk(agent, script, agent.open(studio.photo(), user=user, **options), studio)
+
+    return open
+
+
+@pytest.fixture
+def nobody(opened):
+    """A photo without a face."""
+
+    def open():
+        talk = opened()
+        talk.studio.people, talk.studio.sizes = (), []
+        return talk
+
+    return open

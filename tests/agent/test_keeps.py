@@ -1,0 +1,171 @@
+"""A keep is a hard constraint; what lifts it, and what does not."""
+
+from __future__ import annotations
+
+
+def reduce(what, strength=1.0, **place):
+    return {"do": "reduce", "what": what, "strength": strength, **place}
+
+
+def keep(what, **place):
+    return {"do": "keep", "what": what, **place}
+
+
+def test_a_keep_is_reported_and_untouched(opened):
+    talk = opened()
+    reply = talk.do(reduce("wrinkles", 0.5), keep("freckles"))
+    (kept,) = reply.report.kept
+    assert (kept.what, kept.max_change) == ("freckles", 0)
+    assert reply.report.outside_max_change == 0
+    assert "freckles were left untouched" in reply.text
+
+
+def test_a_keep_said_later_brings_the_original_back(opened):
+    talk = opened()
+    talk.do(reduce("freckles"))
+    reply = talk.do(keep("freckles"))
+    assert reply.changed
+    assert talk.session.result.pixels.tobytes() == talk.session.photo.pixels.tobytes()
+
+
+def test_a_keep_said_later_covers_narrower_edits_too(opened):
+    talk = opened()
+    talk.do(reduce("moles", where=["chin"]))
+    talk.do(keep("moles"))
+    assert talk.strength("moles", "chin") == 0
+
+
+def test_a_keep_of_a_place_holds_whatever_comes(opened):
+    talk = opened()
+    talk.do(keep("everything", where=["nose"]))
+    talk.do(reduce("wrinkles"), reduce("freckles"), {"do": "auto", "strength": 1.0})
+    assert talk.strength("wrinkles", "nose") == talk.strength("freckles", "nose") == 0
+    assert talk.strength("wrinkles", "chin") == 1.0
+
+
+def test_keeping_everything_changes_nothing(opened):
+    talk = opened()
+    reply = talk.do(keep("everything"), {"do": "auto", "strength": 1.0})
+    assert not reply.changed
+    assert talk.session.result.pixels.tobytes() == talk.session.photo.pixels.tobytes()
+
+
+def test_a_later_reduce_of_the_kept_kind_lifts_the_keep_and_says_so(opened):
+    talk = opened()
+    talk.do(keep("freckles"))
+    reply = talk.do(reduce("freckles"))
+    assert talk.strength("freckles", "nose") == 1.0
+    assert "had been kept" in reply.text
+    assert reply.report.kept == ()
+
+
+def test_in_one_message_the_keep_wins_over_the_same_reduce(opened):
+    talk = opened()
+    reply = talk.do(reduce("freckles"), keep("freckles"))
+    assert not reply.changed
+    assert "stayed untouched" in reply.text
+
+
+def test_in_one_message_the_narrower_reduce_wins(opened):
+    talk = opened()
+    talk.do(keep("moles"), reduce("moles", where=["chin"]))
+    assert talk.strength("moles", "chin") == 1.0
+    assert talk.strength("moles", "cheeks") == 0
+
+
+def test_a_later_narrower_reduce_leaves_the_rest_kept(opened):
+    talk = opened()
+    talk.do(keep("moles"))
+    talk.do(reduce("moles", where=["chin"]))
+    assert talk.strength("moles", "chin") == 1.0
+    reply = talk.do({"do": "explain"})
+    assert "Kept: moles" in reply.text
+
+
+def test_a_later_wider_reduce_spares_what_was_kept_at_a_narrower_place(opened):
+    talk = opened()
+    talk.do(keep("moles", where=["chin"]))
+    reply = talk.do(reduce("moles"))
+    assert talk.strength("moles", "chin") == 0
+    assert talk.strength("moles", "cheeks") == 1.0
+    assert "on the chin stayed untouched" in reply.text
+
+
+def test_everything_but_one_thing(opened):
+    talk = opened()
+    talk.do(keep("everything"), reduce("wrinkles", where=["forehead"]))
+    assert talk.strength("wrinkles", "forehead") == 1.0
+    talk.do(reduce("acne"))
+    assert talk.strength("acne", "chin") == 1.0
+    talk.do({"do": "auto", "strength": 1.0})
+    assert talk.strength("redness", "cheeks") == 0
+
+
+def test_allow_lifts_a_keep(opened):
+    talk = opened()
+    talk.do(keep("redness"))
+    talk.do({"do": "auto", "strength": 0.5})
+    assert talk.strength("redness", "cheeks") == 0
+    talk.do({"do": "allow", "what": "redness"})
+    talk.do({"do": "auto", "strength": 0.5})
+    assert talk.strength("redness", "cheeks") == 0.5
+
+
+def test_allow_of_one_kind_where_everything_is_kept(opened):
+    talk = opened()
+    talk.do(keep("everything"))
+    talk.do({"do": "allow", "what": "acne"})
+    talk.do({"do": "auto", "strength": 0.5})
+    assert talk.strength("acne", "chin") == 0.5
+    assert talk.strength("wrinkles", "chin") == 0
+
+
+def test_allow_of_what_is_not_kept_says_so(opened):
+    assert "not being kept" in opened().do({"do": "allow", "what": "acne"}).text
+
+
+def test_undo_takes_a_keep_back_and_reset_does_not(opened):
+    talk = opened()
+    talk.do(reduce("wrinkles", 0.5))
+    talk.do(keep("redness"))
+    talk.session.reset()
+    assert talk.script.told[-1].kept == []
+    talk.do({"do": "auto", "strength": 0.5})
+    assert talk.strength("redness", "cheeks") == 0
+    talk.session.undo(3)
+    talk.do({"do": "auto", "strength": 0.5})
+    assert talk.strength("redness", "cheeks") == 0.5
+
+
+def test_a_kind_that_cannot_be_seen_cannot_be_guarded_and_that_is_said(opened):
+    talk = opened()
+    reply = talk.do(keep("scars"), reduce("acne"))
+    assert "cannot recognise scars" in reply.text
+    assert talk.strength("acne", "chin") == 1.0
+    assert talk.script.told == [talk.script.told[0]]
+    talk.do({"do": "help"})
+    assert talk.script.told[-1].kept == ["scars"]
+
+
+def test_nothing_to_keep_is_said(opened):
+    assert "found no dark spots to keep" in opened().do(keep("dark_spots")).text
+
+
+def test_auto_spares_permanent_marks_unless_they_were_named(opened):
+    talk = opened()
+    reply = talk.do({"do": "auto", "strength": 0.5})
+    assert talk.strength("freckles", "nose") == talk.strength("moles", "chin") == 0
+    assert {kept.what for kept in reply.report.kept} == {"freckles", "moles"}
+    assert talk.strength("wrinkles", "nose") == 0.5
+    other = opened()
+    other.do({"do": "auto", "strength": 0.5}, reduce("moles", 0.8))
+    assert other.strength("moles", "chin") == 0.8
+    assert other.strength("freckles", "nose") == 0
+
+
+def test_auto_leaves_alone_what_was_said_outright(opened):
+    talk = opened()
+    talk.do(reduce("wrinkles", 0.2))
+    talk.do({"do": "auto", "strength": 0.5})
+    assert talk.strength("wrinkles", "nose") == 0.2
+    assert talk.strength("acne", "chin") == 0.5

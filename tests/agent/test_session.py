@@ -1,0 +1,299 @@
+"""Questions, faces, answers, saving and reports of a conversation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agent import RetouchAgent
+from agent.questions import ASK_BELOW
+from llm.commands import Turn
+from memory.store import StoreError
+from vision import photo as photos
+from vision.errors import FreckleError
+from vision.settings import Settings
+
+ACNE = {"do": "reduce", "what": "acne", "strength": 1.0}
+LEFT = {"acne": ["chin"], "freckles": ["nose"]}
+RIGHT = {"acne": ["chin"]}
+
+
+def test_the_face_in_focus_is_the_only_one(opened):
+    report = opened().do(ACNE).report
+    assert [(face.box, face.in_focus) for face in report.faces] == [((0, 0, 100, 100), True)]
+
+
+def test_several_faces_are_asked_about_once_and_the_answer_is_remembered(opened):
+    talk = opened(LEFT, RIGHT)
+    asked = talk.do(ACNE)
+    assert (asked.outcome, asked.exit_code) == ("asked", 3)
+    assert "which one" in asked.text
+    assert talk.session.say("the one on the right, please").changed
+    assert talk.strength("acne", "chin", face=1) == 1.0
+    assert talk.strength("acne", "chin", face=0) == 0
+    reply = talk.do({**ACNE, "strength": 0.4})
+    assert reply.changed
+    assert [face.in_focus for face in reply.report.faces] == [False, True]
+    assert [edit.who for edit in reply.report.edits] == [2]
+
+
+@pytest.mark.parametrize(
+    ("answer", "faces"),
+    [
+        ("everyone", {0, 1, 2}), ("both of them", {0, 1, 2}), ("the left one", {0}), ("2", {1}),
+        ("number 3", {2}), ("the first and the third person", {0, 2}), ("the middle one", {1}),
+    ],
+)  # fmt: skip
+def test_answers_to_which_face(opened, answer, faces):
+    talk = opened(RIGHT, RIGHT, RIGHT)
+    talk.do(ACNE)
+    talk.session.say(answer)
+    assert {face for face in range(3) if talk.strength("acne", "chin", face)} == faces
+
+
+def test_a_new_wish_is_no_answer_and_nobody_is_asked_twice(opened):
+    talk = opened(RIGHT, LEFT, sizes=[100, 120])
+    talk.do(ACNE)
+    reply = talk.do({**ACNE, "strength": 0.5}, text="heal the left cheek")
+    assert reply.changed
+    assert talk.strength("acne", "chin", face=1) == 0.5
+
+
+def test_nobody_is_asked_where_only_one_face_fits(opened):
+    talk = opened(LEFT, RIGHT)
+    talk.do({"do": "reduce", "what": "freckles", "strength": 1.0})
+    assert talk.strength("freckles", "nose", face=0) == 1.0
+
+
+def test_nobody_is_asked_where_one_face_is_far_larger(opened):
+    talk = opened(RIGHT, RIGHT, sizes=[50, 200])
+    talk.do(ACNE)
+    assert talk.strength("acne", "chin", face=1) == 1.0
+    assert talk.strength("acne", "chin", face=0) == 0
+
+
+def test_without_anybody_to_ask_the_largest_is_meant(opened):
+    talk = opened(RIGHT, RIGHT, sizes=[110, 100], ask=False)
+    assert talk.do(ACNE).changed
+    assert talk.strength("acne", "chin", face=0) == 1.0
+
+
+def test_a_named_face_is_in_focus_from_then_on(opened):
+    talk = opened({**LEFT, "wrinkles": ["face"]}, {**RIGHT, "wrinkles": ["face"]})
+    talk.do({**ACNE, "who": "photo_right"})
+    talk.do({"do": "reduce", "what": "wrinkles", "strength": 0.5})
+    assert talk.strength("wrinkles", "nose", face=1) == 0.5
+    assert talk.strength("wrinkles", "nose", face=0) == 0
+    talk.do({"do": "reduce", "what": "wrinkles", "strength": 0.5, "who": "everyone"})
+    talk.do({"do": "adjust", "what": "last", "delta": -0.2})
+    assert talk.strength("wrinkles", "nose", 0) == talk.strength("wrinkles", "nose", 1) == 0.3
+    assert talk.script.told[-1].edits[-1].who == "everyone"
+
+
+def test_a_keep_that_names_nobody_holds_for_all(opened):
+    talk = opened(RIGHT, RIGHT)
+    talk.do({"do": "keep", "what": "acne"})
+    talk.do({"do": "auto", "strength": 1.0, "who": "everyone"})
+    assert talk.strength("acne", "chin", 0) == talk.strength("acne", "chin", 1) == 0
+
+
+def test_leaving_somebody_alone_does_not_choose_them(opened):
+    talk = opened(RIGHT, RIGHT, sizes=[100, 300])
+    talk.do(ACNE, {"do": "keep", "what": "everything", "who": "photo_left"})
+    assert talk.strength("acne", "chin", 1) == 1.0
+    assert talk.strength("acne", "chin", 0) == 0
+
+
+def test_everyone_but_somebody(opened):
+    talk = opened(RIGHT, RIGHT)
+    spare = {"do": "keep", "what": "everything", "who": "photo_left"}
+    talk.do({**ACNE, "who": "everyone"}, spare)
+    assert talk.strength("acne", "chin", 1) == 1.0
+    assert talk.strength("acne", "chin", 0) == 0
+
+
+def test_a_turn_that_fails_did_not_happen(opened, monkeypatch):
+    talk = opened()
+    talk.do(ACNE)
+
+    def broken(analysis, plan, rendering):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(talk.studio, "measure", broken)
+        with pytest.raises(MemoryError):
+            talk.do({"do": "reduce", "what": "wrinkles", "strength": 0.5})
+    assert talk.strength("wrinkles", "nose") == 0
+    assert [edit.what for edit in talk.do({"do": "explain"}).report.edits] == ["acne"]
+
+
+def test_a_face_that_is_not_there(opened):
+    reply = opened(RIGHT, RIGHT).do({**ACNE, "who": 3})
+    assert reply.outcome == "nothing"
+    assert "not that many faces" in reply.text
+
+
+def test_no_face_no_change(nobody):
+    reply = nobody().do(ACNE)
+    assert (reply.outcome, reply.exit_code) == ("nothing", 3)
+    assert "no face" in reply.text
+
+
+def test_a_doubtful_reading_is_asked_about_first(opened):
+    talk = opened()
+    asked = talk.do(ACNE, text="mumble", confidence=ASK_BELOW - 0.01)
+    assert asked.outcome == "asked"
+    assert "did you mean to reduce the acne by 100%?" in asked.text
+    assert talk.strength("acne", "chin") == 0
+    assert talk.session.say("yes, please").changed
+    assert talk.strength("acne", "chin") == 1.0
+
+
+def test_no_leaves_everything_and_other_words_are_a_new_message(opened):
+    talk = opened()
+    talk.do(ACNE, text="mumble", confidence=0.0)
+    assert talk.session.say("no").outcome == "answered"
+    talk.do(ACNE, text="mumble", confidence=0.0)
+    assert talk.do({"do": "reduce", "what": "wrinkles", "strength": 0.5}).changed
+    assert talk.strength("acne", "chin") == 0
+
+
+def test_what_changes_nothing_needs_no_confidence(opened):
+    assert opened().do({"do": "help"}, confidence=0.0).outcome == "answered"
+
+
+def test_tone_and_the_unlearnt_are_told_and_the_rest_is_done(opened):
+    talk = opened()
+    reply = talk.do(
+        {"do": "tone", "attribute": "brightness", "amount": 0.3},
+        {"do": "reduce", "what": "stubble", "strength": 1.0},
+        {"do": "unsupported", "phrase": "slim the nose"},
+        ACNE,
+    )
+    assert reply.changed
+    assert "cannot change light and colour yet" in reply.text
+    assert "cannot recognise stubble yet" in reply.text
+    assert "“slim the nose” is outside" in reply.text
+    assert talk.strength("acne", "chin") == 1.0
+
+
+def test_not_found_is_told(opened):
+    reply = opened().do({"do": "reduce", "what": "shine", "strength": 1.0, "where": ["nose"]})
+    assert (reply.outcome, reply.exit_code) == ("nothing", 3)
+    assert "found no shine on the nose" in reply.text
+
+
+def test_the_reply_tells_what_was_measured_not_what_was_wished(opened, monkeypatch):
+    talk = opened()
+    honest = talk.studio.measure
+
+    def half(analysis, plan, rendering):
+        measurement = honest(analysis, plan, rendering)
+        for edit in measurement.edits:
+            edit.reduction /= 2
+        return measurement
+
+    monkeypatch.setattr(talk.studio, "measure", half)
+    assert "acne is 50% weaker" in talk.do(ACNE).text
+
+
+def test_a_broken_promise_would_be_told(opened, monkeypatch):
+    talk = opened()
+    honest = talk.studio.measure
+
+    def broken(analysis, plan, rendering):
+        measurement = honest(analysis, plan, rendering)
+        for keep in measurement.kept:
+            keep.max_change = 7
+        return measurement
+
+    monkeypatch.setattr(talk.studio, "measure", broken)
+    reply = talk.do(ACNE, {"do": "keep", "what": "freckles"})
+    assert "freckles changed by 7 levels, against your wish" in reply.text
+
+
+def test_show_and_explain_change_nothing(opened):
+    talk = opened()
+    talk.do(ACNE)
+    reply = talk.do({"do": "show", "view": "mask"})
+    assert (reply.view, reply.outcome) == ("mask", "answered")
+    assert talk.session.mask().sum() == 1
+    assert "acne (strength 100%, measured 100% weaker)" in talk.do({"do": "explain"}).text
+
+
+def test_the_report_is_what_the_contract_writes(opened):
+    report = opened().do(ACNE, {"do": "keep", "what": "freckles"}).report.to_json()
+    assert list(report) == [
+        "commands", "faces", "edits", "kept", "outside_max_change", "reply", "seconds",
+    ]  # fmt: skip
+    assert set(report["edits"][0]) == {
+        "what", "where", "strength", "found", "severity_before", "severity_after", "reduction",
+    }  # fmt: skip
+    assert set(report["kept"][0]) == {"what", "where", "found", "max_change"}
+    assert set(report["seconds"]) == {"parse", "analyse", "render"}
+    turn = Turn.model_validate({"commands": report["commands"]})
+    assert [command.do for command in turn.commands] == ["reduce", "keep"]
+
+
+def test_the_image_is_the_photo_at_full_size(opened):
+    talk = opened()
+    reply = talk.do(ACNE)
+    assert np.array_equal(np.asarray(reply.image), talk.session.result.pixels)
+    assert talk.session.image.size == reply.image.size
+
+
+def test_an_empty_message_is_refused(opened):
+    with pytest.raises(FreckleError, match="empty"):
+        opened().session.say("  ")
+
+
+@pytest.fixture
+def filed(opened, tmp_path):
+    """A talk about a photo that lies in a file."""
+    talk = opened()
+    path = tmp_path / "me.png"
+    photos.save(talk.session.photo, path)
+    talk.session = talk.agent.open(path)
+    return talk, path
+
+
+def test_save_it_writes_beside_the_photo_and_again_over_its_own_file(filed):
+    talk, path = filed
+    before = path.read_bytes()
+    reply = talk.do(ACNE, {"do": "save"})
+    assert reply.saved == path.with_name("me.retouched.png")
+    assert np.array_equal(photos.load(reply.saved).pixels, talk.session.result.pixels)
+    again = talk.do({"do": "reduce", "what": "wrinkles", "strength": 0.5}, {"do": "save"})
+    assert np.array_equal(photos.load(again.saved).pixels, talk.session.result.pixels)
+    assert path.read_bytes() == before
+
+
+def test_save_it_replaces_nobody_elses_file(filed):
+    talk, path = filed
+    other = path.with_name("me.retouched.png")
+    other.write_bytes(b"not yours")
+    reply = talk.do({"do": "save"})
+    assert reply.saved is None
+    assert "already exists" in reply.text
+    assert other.read_bytes() == b"not yours"
+
+
+def test_the_input_is_never_replaced(filed):
+    talk, path = filed
+    with pytest.raises(FreckleError):
+        talk.session.save(path, overwrite=True)
+
+
+def test_a_photo_without_a_file_needs_a_name(opened, tmp_path):
+    assert opened().do({"do": "save"}).saved is None
+    named = opened(save_to=tmp_path / "out.png")
+    assert named.do({"do": "save"}).saved == tmp_path / "out.png"
+
+
+def test_a_memory_that_cannot_be_read_is_told_when_the_photo_is_opened(opened, tmp_path):
+    bad = tmp_path / "bad.db"
+    bad.write_bytes(b"no database" * 100)
+    settings = Settings(database_url=f"sqlite:///{bad}")
+    agent = RetouchAgent.load(settings=settings, studio=(talk := opened()).studio)
+    with pytest.raises(StoreError):
+        agent.open(talk.studio.photo(), user="mia")

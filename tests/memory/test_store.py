@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from memory.preferences import Observation, Preferences
+from memory.store import Base, Store, StoreError
+from vision.settings import Settings
+
+KEEP = Observation(kind="freckles", region="face", polarity="keep", source="explicit")
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_write_creates_folder_and_schema(memory, file):
+    memory.learn("mia", [KEEP])
+    with sqlite3.connect(file) as link:
+        assert link.execute("select version_num from alembic_version").fetchall() == [("0001",)]
+        assert link.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+def test_the_migrations_make_what_the_models_describe(memory, file):
+    memory.learn("mia", [KEEP])
+    with create_engine(f"sqlite:///{file}").connect() as link:
+        context = MigrationContext.configure(link)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_newer_schema_is_refused(memory, file):
+    memory.learn("mia", [KEEP])
+    with sqlite3.connect(file) as link:
+        link.execute("update alembic_version set version_num = '9999'")
+    again = Preferences.load(Settings(database_url=f"sqlite:///{file}"))
+    for use in (lambda: again.recall("mia"), lambda: again.learn("mia", [KEEP])):
+        with pytest.raises(StoreError, match=r"newer version of freckle \(schema 9999\)"):
+            use()
+
+
+def test_a_file_that_is_no_database_is_told(memory, file):
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"these are my holiday notes" * 100)
+    with pytest.raises(StoreError, match="not a database") as error:
+        memory.recall("mia")
+    assert str(file) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert file.read_bytes().startswith(b"these are my holiday notes")
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "in the way").write_text("a file")
+    url = f"sqlite:///{tmp_path / 'in the way' / 'memory.db'}"
+    memory = Preferences.load(Settings(database_url=url))
+    with pytest.raises(StoreError, match="cannot be used"):
+        memory.learn("mia", [KEEP])
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuchdb://host/x"])
+def test_a_bad_url_is_told(url):
+    with pytest.raises(StoreError):
+        Preferences(Store(url)).learn("mia", [KEEP])
+
+
+def test_a_password_is_never_shown():
+    assert "secret" not in Store("postgresql://me:secret@host/db").name
+
+
+def test_a_failed_write_leaves_nothing(memory, file):
+    memory.learn("mia", [KEEP])
+    store = Store(f"sqlite:///{file}")
+    with pytest.raises(RuntimeError), store.writing() as session:
+        session.connection().exec_driver_sql("delete from observations")
+        raise RuntimeError
+    assert len(memory.recall("mia")) == 1
+
+
+def test_threads_and_a_database_in_memory():
+    memory = Preferences(Store("sqlite://"))
+    seen = [KEEP.model_copy(update={"source": "accepted"})]
+    threads = [threading.Thread(target=memory.learn, args=("mia", seen)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert memory.recall("mia")[0].count == 8
+
+
+def test_processes_that_open_a_new_database_at_once(file):
+    program = (
+        "from memory.preferences import *\n"
+        f"memory = Preferences.load(Settings(database_url='sqlite:///{file}'))\n"
+        "keep = Observation(kind='moles', region='face', polarity='keep', source='accepted')\n"
+        "for _ in range(5): memory.learn('mia', [keep])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for process in running:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors.decode()
+    memory = Preferences.load(Settings(database_url=f"sqlite:///{file}"))
+    assert memory.recall("mia")[0].count == 15
