@@ -42,7 +42,8 @@ class VisionTraining:
         minutes: wall-clock budget of all sessions of the run together.
         variants: painted samples a face.
         rate: peak learning rate.
-        small: crops of 128 px a step; large: crops of 256 px, every `large_every`-th step.
+        crops: (side, how many) of each step in turn. Marks fill a 64-px crop best: such steps
+            teach the detector alone; wider ones also teach the retoucher.
         detection, dice, amplitude, change, gradient: weights of the losses.
     """
 
@@ -50,11 +51,9 @@ class VisionTraining:
     variants: int = 2
     seed: int = 0
     rate: float = 1.2e-3
-    small: int = 16
-    large: int = 5
-    large_every: int = 3
+    crops: tuple[tuple[int, int], ...] = ((64, 48), (128, 14), (64, 48), (256, 4))
     detection: float = 1.0
-    dice: float = 0.3
+    dice: float = 1.0
     amplitude: float = 0.3
     change: float = 1.0
     gradient: float = 0.3
@@ -83,18 +82,27 @@ class Phrasebook:
 
 
 def step_losses(
-    network: RetouchNetwork, batch: Batch, book: Phrasebook, rng: torch.Generator
+    network: RetouchNetwork,
+    batch: Batch,
+    book: Phrasebook,
+    rng: torch.Generator,
+    retouch: bool = True,
 ) -> dict[str, Tensor]:
-    """All losses of one batch, unweighted, by the names of `VisionTraining`'s fields."""
+    """Losses of one batch, unweighted, by the names of `VisionTraining`'s fields; those of the
+    retoucher only with `retouch`."""
     size = len(batch.photo)
     prompts, own_words = (t.to(batch.photo.device) for t in book.draw(size, rng))
     found = network.detect(batch.photo, batch.skin, batch.place, prompts, own_words)
     owners = found.owners
-    present = batch.owners.amax(dim=(2, 3)).cpu() > 0.2
-    asked = torch.rand(present.shape, generator=rng) < torch.where(present, 0.7, 0.25)
-    strengths = torch.rand(present.shape, generator=rng).clamp(min=0.15)
-    strengths = torch.where(torch.rand(present.shape, generator=rng) < 0.4, 1.0, strengths)
-    strengths = (strengths * asked).to(batch.photo.device)
+    amount = batch.change.abs().mean(dim=1, keepdim=True)
+    terms = {
+        "detection": losses.detection_loss(found.logits, batch.owners, batch.known),
+        "dice": losses.dice_loss(owners, batch.owners, batch.known),
+        "amplitude": losses.amplitude_loss(found.amplitude, amount, batch.known),
+    }
+    if not retouch:
+        return terms
+    strengths = _strengths(batch, rng)
     taught = (torch.rand(size, 1, 1, 1, generator=rng) < 0.5).to(batch.photo.device)
     gating = torch.where(taught, batch.owners, owners)
     wanted = (strengths > 0)[:, :, None, None]
@@ -103,15 +111,18 @@ def step_losses(
     share = (batch.shares * strengths[:, :, None, None]).sum(dim=1, keepdim=True)
     truth = share * batch.change * batch.known
     inside = ((truth.abs().mean(dim=1, keepdim=True)) / 0.02).clamp(max=1)
-    return {
-        "detection": losses.detection_loss(found.logits, batch.owners, batch.known),
-        "dice": losses.dice_loss(owners, batch.owners, batch.known),
-        "amplitude": losses.amplitude_loss(
-            found.amplitude, batch.change.abs().mean(dim=1, keepdim=True), batch.known
-        ),
-        "change": losses.change_loss(made, truth, inside),
-        "gradient": losses.gradient_loss(made, truth),
-    }
+    terms["change"] = losses.change_loss(made, truth, inside)
+    terms["gradient"] = losses.gradient_loss(made, truth)
+    return terms
+
+
+def _strengths(batch: Batch, rng: torch.Generator) -> Tensor:
+    """(B, K) what is asked: most kinds that are there, some that are not, at all strengths."""
+    present = batch.owners.amax(dim=(2, 3)).cpu() > 0.2
+    asked = torch.rand(present.shape, generator=rng) < torch.where(present, 0.7, 0.25)
+    strengths = torch.rand(present.shape, generator=rng).clamp(min=0.15)
+    strengths = torch.where(torch.rand(present.shape, generator=rng) < 0.4, 1.0, strengths)
+    return (strengths * asked).to(batch.photo.device)
 
 
 def train(data: Path, run: Path, out: Path, options: VisionTraining | None = None) -> Path:
@@ -136,18 +147,18 @@ def train(data: Path, run: Path, out: Path, options: VisionTraining | None = Non
     state = _resume(run / "checkpoint.pt", network, average, optimiser)
     network, optimiser = accelerator.prepare(network, optimiser)
     average.to(accelerator.device)
-    small = _crops(run, 128, options.small, options.seed + state["step"])
-    large = _crops(run, 256, options.large, options.seed + state["step"] + 1)
+    sources = {shape: _crops(run, *shape, options.seed + state["step"]) for shape in options.crops}
     rng = torch.Generator().manual_seed(options.seed + state["step"])
     began, saved = time.monotonic() - state["seconds"], time.monotonic()
     while (spent := time.monotonic() - began) < options.minutes * 60:
-        parts = next(large if state["step"] % options.large_every == 0 else small)
+        shape = options.crops[state["step"] % len(options.crops)]
+        parts = next(sources[shape])
         rate = _rate(options.rate, spent / (options.minutes * 60), state["step"])
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = to_batch({name: part.to(accelerator.device) for name, part in parts.items()})
         with accelerator.autocast():
-            terms = step_losses(accelerator.unwrap_model(network), batch, book, rng)
+            terms = step_losses(accelerator.unwrap_model(network), batch, book, rng, shape[0] > 64)
         total = sum(getattr(options, name) * term for name, term in terms.items())
         optimiser.zero_grad()
         accelerator.backward(total)
@@ -169,7 +180,8 @@ def train(data: Path, run: Path, out: Path, options: VisionTraining | None = Non
 
 
 def _crops(run: Path, side: int, batch: int, seed: int):
-    source = PaintedCrops(run / "painted", side, seed, crops=4 if side == 128 else 2, batch=batch)
+    a_sample = max(2, 512 // side)  # crops from one painted face: reading it costs more than a cut
+    source = PaintedCrops(run / "painted", side, seed, crops=a_sample, batch=batch)
     return iter(DataLoader(source, batch_size=None, num_workers=1, prefetch_factor=4))
 
 

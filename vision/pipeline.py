@@ -66,7 +66,8 @@ class FaceAnalysis:
 
     @cached_property
     def regions(self) -> regions.Regions:
-        return regions.segment(self.crop, landmarks.predict_landmarks(self.crop))
+        upright_left = bool(self.alignment.matrix[0, 0] >= 0)
+        return regions.segment(self.crop, landmarks.predict_landmarks(self.crop), upright_left)
 
     @cached_property
     def inside_photo(self) -> np.ndarray:

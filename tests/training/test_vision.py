@@ -20,6 +20,7 @@ from vision.engine import engine
 from vision.vocabulary import LEARNT_KINDS
 from vision.weights_file import load_network
 
+CROPS = ((64, 4), (128, 2))
 TINY = NetworkConfig(widths=(8, 16, 16, 16), features=8, blocks=2, heads=2)
 
 
@@ -97,12 +98,12 @@ def test_losses_are_least_at_the_truth():
 
 def test_training_learns_stops_and_goes_on(painted, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "render", lambda *args, **options: 6)
-    options = run.VisionTraining(minutes=0.15, small=2, large=1, network=TINY)
+    options = run.VisionTraining(minutes=0.15, crops=CROPS, network=TINY)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "painted").symlink_to(painted)
     run.train(tmp_path, tmp_path / "run", tmp_path / "out", options)
     first = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["state"]
-    longer = run.VisionTraining(minutes=0.3, small=2, large=1, network=TINY)
+    longer = run.VisionTraining(minutes=0.3, crops=CROPS, network=TINY)
     file = run.train(tmp_path, tmp_path / "run", tmp_path / "out", longer)
     second = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["state"]
     assert second["step"] > first["step"] > 0
