@@ -1,0 +1,16 @@
+"""What every test shares: nothing of the person who runs them is read or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Memory and settings of this test alone; gives the database's URL."""
+    url = f"sqlite:///{tmp_path / 'memory.db'}"
+    monkeypatch.setenv("FRECKLE_DATABASE_URL", url)
+    monkeypatch.setenv("FRECKLE_CONFIG", str(tmp_path / "freckle.toml"))
+    return url

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ui.outputs import Outputs, write_file
+from vision.errors import FreckleError
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_files_appear_together(tmp_path):
+    outputs = Outputs((), overwrite=False)
+    one, two = outputs.claim(tmp_path / "one.png"), outputs.claim(tmp_path / "two.json")
+    assert one.suffix == ".png"
+    with outputs:
+        one.write_text("1")
+        two.write_text("2")
+        assert not names(tmp_path) & {"one.png", "two.json"}
+    assert names(tmp_path) == {"one.png", "two.json"}
+
+
+def test_nothing_is_left_behind_when_a_later_file_fails(tmp_path):
+    outputs = Outputs((), overwrite=False)
+    one, two = outputs.claim(tmp_path / "one"), outputs.claim(tmp_path / "two")
+    two.mkdir()
+    with pytest.raises(FreckleError, match=f"^cannot write {tmp_path / 'two'}: "), outputs:
+        outputs.write(one, b"1")
+        try:
+            outputs.write(two, b"2")
+        finally:
+            two.rmdir()
+    assert names(tmp_path) == set()
+
+
+def test_an_existing_file_needs_overwrite(tmp_path):
+    (tmp_path / "out").write_text("old")
+    with pytest.raises(FreckleError, match="--overwrite"):
+        write_file(tmp_path / "out", b"new")
+    write_file(tmp_path / "out", b"new", overwrite=True)
+    assert (tmp_path / "out").read_text() == "new"
+
+
+@pytest.mark.parametrize("make", ["symlink_to", "hardlink_to"])
+def test_the_input_is_never_replaced_by_any_name(tmp_path, make):
+    photo, other = tmp_path / "photo", tmp_path / "other"
+    photo.write_text("photo")
+    getattr(other, make)(photo)
+    for source, place in ((photo, other), (other, photo), (photo, photo)):
+        with pytest.raises(FreckleError, match="is the input"):
+            Outputs([source], overwrite=True).claim(place)
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    outputs = Outputs((), overwrite=True)
+    for place, why in (
+        (tmp_path / "file" / "out", "is not a folder"),
+        (tmp_path / "nowhere" / "out", "does not exist"),
+        (tmp_path / "folder", "is a folder"),
+    ):
+        with pytest.raises(FreckleError, match=why):
+            outputs.claim(place)
+
+
+def test_two_outputs_need_two_names(tmp_path):
+    outputs = Outputs((), overwrite=True)
+    outputs.claim(tmp_path / "out")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FreckleError, match="two outputs"):
+        outputs.claim(tmp_path / "folder" / ".." / "out")

@@ -1,0 +1,203 @@
+"""The chat page, served for real: visitors are apart, downloads are the real files."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+from skimage import data
+
+from ui.web.server import read_passwords
+from ui.web.sessions import Visits
+from vision.errors import FreckleError
+
+WISH = "soften the wrinkles"
+
+
+class Server:
+    """`freckle ui` in a process of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.log = folder / "server.log"
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        environment = os.environ | {
+            "TMPDIR": str(self.temporary),
+            "FRECKLE_DATABASE_URL": f"sqlite:///{folder / 'memory.db'}",
+        }
+        call = [sys.executable, "-m", "ui.cli", "ui", "--port", str(self.port), *options]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(call, env=environment, stdout=log, stderr=log)
+        limit = time.monotonic() + 180
+        while "Freckle is at" not in self.log.read_text():
+            assert self.process.poll() is None and time.monotonic() < limit, self.log.read_text()
+            time.sleep(0.2)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+    assert list(server.temporary.iterdir()) == []  # nothing of any visitor stays
+
+
+@pytest.fixture
+def visitor(server: Server, tmp_path: Path):
+    """A new visitor, who downloads into a folder of their own."""
+
+    def visit(name: str) -> Client:
+        folder = tmp_path / name
+        folder.mkdir()
+        return Client(server.url, verbose=False, download_files=folder, analytics_enabled=False)
+
+    return visit
+
+
+def last(chat: list[dict]) -> str:
+    return chat[-1]["content"][0]["text"]
+
+
+def test_two_visitors_do_not_see_each_other(visitor, portrait, server):
+    mia, noah = visitor("mia"), visitor("noah")
+    chat, *_ = mia.predict(handle_file(portrait), api_name="/open")
+    assert "What would you like" in last(chat)
+    chat, *_ = noah.predict(WISH, [], api_name="/say")
+    assert "Give me a portrait first" in last(chat)
+
+    chat, views, download, _ = mia.predict(WISH, [], api_name="/say")
+    assert len(views) == 2 and download["interactive"]
+    chat, before, download = noah.predict(api_name="/example")
+    assert not download["interactive"]
+    chat, *_ = noah.predict("what did you change?", [], api_name="/say")
+    assert "wrinkles" not in last(chat)
+    mia.close()
+    noah.close()
+
+
+def test_the_download_is_the_real_file_in_the_format_of_the_source(visitor, tmp_path):
+    source = tmp_path / "mine.tiff"
+    Image.fromarray(data.astronaut()).save(source, dpi=(200, 200))
+    mia = visitor("mia")
+    mia.predict(handle_file(source), api_name="/open")
+    _, views, download, _ = mia.predict(WISH, [], api_name="/say")
+    result = Path(download["value"])
+    assert result.name == "mine.retouched.tiff"
+    with Image.open(result) as image, Image.open(views[0]) as before:
+        assert (image.format, image.size, image.info["dpi"]) == ("TIFF", (512, 512), (200, 200))
+        assert image.tobytes() != data.astronaut().tobytes()
+        assert before.format != "WEBP"
+    mia.close()
+
+
+def test_what_goes_wrong_is_a_reply(visitor, tmp_path):
+    (tmp_path / "text.jpg").write_text("not a photo")
+    chat, *_ = visitor("mia").predict(handle_file(tmp_path / "text.jpg"), api_name="/open")
+    assert "not a photo that can be read" in last(chat)
+
+
+def test_the_page_listens_to_this_machine_only(server):
+    listening = Path("/proc/net/tcp").read_text() if sys.platform == "linux" else ""
+    if not listening:
+        pytest.skip("needs /proc/net/tcp")
+    ours = [row.split()[1] for row in listening.splitlines()[1:] if f":{server.port:04X} " in row]
+    assert any(address == f"0100007F:{server.port:04X}" for address in ours)
+    assert not any(address.startswith("00000000:") for address in ours)
+
+
+def test_share_makes_a_password_and_asks_for_it(tmp_path):
+    shared = Server(tmp_path, "--share")
+    try:
+        user, password = re.search(
+            r"as '(.+)' with the password '(.+)'", shared.log.read_text()
+        ).groups()
+        page = httpx.get(f"{shared.url}/config")
+        assert page.status_code == 401
+        for secret, code in (("guess", 400), (password, 200)):
+            login = {"username": user, "password": secret}
+            assert httpx.post(f"{shared.url}/login", data=login).status_code == code
+    finally:
+        shared.stop()
+
+
+def test_a_taken_port_is_one_clear_line(server, tmp_path):
+    call = [sys.executable, "-m", "ui.cli", "ui", "--port", str(server.port)]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert str(server.port) in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_password_files(tmp_path):
+    file = tmp_path / "passwords"
+    file.write_text("# ours\nmia:a:b\n\nnoah:secret\n")
+    assert read_passwords(file) == [("mia", "a:b"), ("noah", "secret")]
+    for text, why in (("mia:a\nsecret", "line 2"), ("# none", "no user:password")):
+        file.write_text(text)
+        with pytest.raises(FreckleError, match=why) as caught:
+            read_passwords(file)
+        assert "secret" not in str(caught.value)
+    with pytest.raises(FreckleError, match="cannot read"):
+        read_passwords(tmp_path / "missing")
+
+
+class FakeAgent:
+    """Takes anything for a photo of the format that it is."""
+
+    def open(self, source: str, user: str | None, save_to: Path) -> SimpleNamespace:
+        return SimpleNamespace(photo=SimpleNamespace(format=source), save_to=save_to)
+
+
+def test_visits_are_bounded_and_leave_no_files(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, limit=2)  # type: ignore[arg-type]
+    first, second = (visits.open(key, "png", "out.png", None) for key in "ab")
+    assert visits.get("a") is first  # now b is the one idle for longest
+    third = visits.open("c", "png", "out.png", None)
+    assert len(visits) == 2 and not second.folder.exists()
+    with pytest.raises(FreckleError):
+        visits.get("b")
+    again = visits.open("a", "png", "out.png", None)
+    assert not first.folder.exists() and again.folder.exists()
+    visits.close("a")
+    visits.close("a")
+    assert set(tmp_path.iterdir()) == {third.folder}
+
+
+def test_idle_visits_are_dropped(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, idle=0)  # type: ignore[arg-type]
+    first = visits.open("a", "png", "out.png", None)
+    time.sleep(0.01)
+    visits.open("b", "png", "out.png", None)
+    assert len(visits) == 1 and not first.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("upload", "format", "name"),
+    [("a.JPEG", "jpeg", "a.JPEG"), ("a.jpg", "png", "a.png"), ("a", "tiff", "a.tif")],
+)
+def test_results_are_named_by_what_the_file_is(tmp_path, upload, format, name):
+    visit = Visits(FakeAgent(), tmp_path).open("a", format, upload, None)  # type: ignore[arg-type]
+    assert visit.name == name
+    assert visit.session.save_to == visit.folder / name

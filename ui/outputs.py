@@ -1,0 +1,96 @@
+"""Files that appear together or not at all, and never on top of what went in.
+
+Each file is written to a temporary name in its own folder; when all are whole they are renamed
+into place. Places are checked when they are claimed, before any model runs.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from vision.errors import FreckleError
+
+
+class Outputs:
+    """Claim every place, write to the temporary names; leaving the `with` block renames.
+
+    Args:
+        inputs: files that were read; none of them is ever replaced, by whatever name.
+        overwrite: whether existing files may be replaced.
+
+    When the block is left by an exception, nothing is left behind.
+    """
+
+    def __init__(self, inputs: Iterable[Path], *, overwrite: bool) -> None:
+        self._inputs = tuple(inputs)
+        self._overwrite = overwrite
+        self._claimed: dict[Path, Path] = {}
+
+    def claim(self, path: Path) -> Path:
+        """Check a place and return the temporary name, with the same ending, to write to.
+
+        Raises:
+            FreckleError: the place cannot be used; says why and what to do.
+        """
+        folder = path.parent
+        if not folder.is_dir():
+            missing = "is not a folder" if folder.exists() else "does not exist"
+            raise FreckleError(f"cannot write {path}: {folder} {missing}; name an existing folder")
+        if not os.access(folder, os.W_OK):
+            raise FreckleError(f"cannot write {path}: no permission to write in {folder}")
+        if path.is_dir():
+            raise FreckleError(f"cannot write {path}: it is a folder; name a file in it")
+        if path.exists():
+            if any(source.exists() and path.samefile(source) for source in self._inputs):
+                raise FreckleError(f"{path} is the input and never replaced: name another output")
+            if not self._overwrite:
+                raise FreckleError(f"{path} exists: add --overwrite to replace it, or name another")
+        if any(_place(path) == _place(other) for other in self._claimed.values()):
+            raise FreckleError(f"{path} is named for two outputs: give each its own name")
+        temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+        self._claimed[temporary] = path
+        return temporary
+
+    def write(self, temporary: Path, data: bytes) -> None:
+        """Write a whole file to a name that `claim` returned."""
+        try:
+            temporary.write_bytes(data)
+        except OSError as error:
+            raise FreckleError(f"cannot write {temporary}: {error.strerror}") from error
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                for temporary, path in self._claimed.items():
+                    os.replace(temporary, path)
+        finally:
+            for temporary in self._claimed:
+                temporary.unlink(missing_ok=True)
+        if isinstance(error, FreckleError):
+            said = str(error)
+            for temporary, path in self._claimed.items():
+                said = said.replace(str(temporary), str(path))
+            if said != str(error):
+                raise type(error)(said) from error
+
+
+def write_file(path: Path, data: bytes, *, overwrite: bool = False) -> None:
+    """Write one file, whole or not at all."""
+    with Outputs((), overwrite=overwrite) as outputs:
+        outputs.write(outputs.claim(path), data)
+
+
+def _place(path: Path) -> Path:
+    return path.parent.resolve() / path.name
