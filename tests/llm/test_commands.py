@@ -14,7 +14,13 @@ def turn(*commands: dict) -> Turn:
 
 def test_the_example_of_the_contract_survives_a_round_trip():
     commands = [
-        {"do": "reduce", "what": "wrinkles", "where": ["face"], "strength": 0.5, "phrase": "the wrinkles"},
+        {
+            "do": "reduce",
+            "what": "wrinkles",
+            "where": ["face"],
+            "strength": 0.5,
+            "phrase": "the wrinkles",
+        },
         {"do": "keep", "what": "freckles", "where": ["face"], "phrase": "freckles"},
     ]
     assert Turn(commands=commands).to_json() == {"commands": commands}

@@ -1,0 +1,149 @@
+"""The parser that ships with the package: no server, no download, one message in a few hundredths
+of a second on a processor.
+
+Decoding is a small beam search over what `llm.grammar` allows; a hypothesis pays for every number
+of the text that it leaves unused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from llm.commands import State
+from llm.encoder import (
+    ParserModel,
+    Shape,
+    collate_sources,
+    encode_source,
+    known_words,
+    load_base,
+    load_tokenizer,
+    merge_lora,
+)
+from llm.grammar import START, TOKENS, Grammar, Place
+from llm.parser import Parsed
+from llm.sequences import read
+from llm.words import Message, Speller, split
+from vision.errors import FreckleError
+from vision.settings import Settings
+
+WEIGHTS = Path(__file__).parent / "weights"
+BEAM = 4
+# Log-probability that an unused share ("30%") costs; two of them outweigh any doubt seen in tests.
+UNUSED_NUMBER = 4.0
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One sequence under way: its indices, its place in the grammar, its log-probability."""
+
+    indices: tuple[int, ...]
+    place: Place
+    score: float
+
+
+class EmbeddedParser:
+    """Words to commands by the shipped model. Calls are serialised: safe from any thread."""
+
+    def __init__(
+        self, model: ParserModel, tokenizer: Tokenizer, speller: Speller, temperature: float
+    ):
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+        self._speller = speller
+        self._temperature = temperature
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, settings: Settings | None = None, *, weights: Path = WEIGHTS) -> EmbeddedParser:
+        """The parser with its weights on the device of `settings`."""
+        settings = settings or Settings()
+        if not (weights / "model.safetensors").exists():
+            raise FreckleError(
+                f"the parser's weights are missing from {weights}; reinstall the package"
+            )
+        config = json.loads((weights / "config.json").read_text())
+        shape = Shape(**config["shape"])
+        stored = load_file(weights / "model.safetensors")
+        encoder = load_base()
+        merge_lora(encoder, {k: v for k, v in stored.items() if ".lora_" in k}, shape)
+        model = ParserModel(encoder, shape)
+        own = {k: v.float() for k, v in stored.items() if ".lora_" not in k}
+        model.decoder.load_state_dict({k.removeprefix("decoder."): v for k, v in own.items()})
+        tokenizer = load_tokenizer()
+        speller = Speller((weights / "words.txt").read_text().split(), known_words(tokenizer))
+        model.to(device=settings.device, dtype=getattr(torch, settings.dtype))
+        return cls(model, tokenizer, speller, config["temperature"])
+
+    def parse(self, text: str, state: State | None = None) -> Parsed:
+        """Understand one message; every text gets a valid Turn."""
+        message = split(text, self._speller)
+        with self._lock, torch.inference_mode():
+            best = self._search(message, state)
+        confidence = math.exp(best.score / self._temperature)
+        return Parsed(read(best.indices, message, state), min(1.0, confidence))
+
+    def _search(self, message: Message, state: State | None) -> Hypothesis:
+        """The most probable allowed sequence, by beam search."""
+        grammar = Grammar(message, state)
+        device = next(self._model.parameters()).device
+        sources = collate_sources([encode_source(self._tokenizer, message, state)]).to(device)
+        memory = self._model.read(sources)
+        beam = [Hypothesis((START,), Place(), 0.0)]
+        ended: list[Hypothesis] = []
+        # The grammar's longest sequence is shorter than max_tokens: every hypothesis ends.
+        for _ in range(self._model.decoder.shape.max_tokens):
+            newest = torch.tensor([[one.indices[-1]] for one in beam], device=device)
+            scores = self._model.decoder(newest, memory)[:, -1]
+            grown = self._grow(grammar, beam, scores)
+            ended += [one for _, one in grown if one.place.ended]
+            going = [(row, one) for row, one in grown if not one.place.ended]
+            reached = max((_worth(one, message) for one in ended), default=-math.inf)
+            if all(one.score <= reached for _, one in going):
+                break
+            beam = [one for _, one in going]
+            rows = torch.tensor([row for row, _ in going], device=device)
+            memory.follow(rows)
+        return max(ended, key=lambda one: _worth(one, message))
+
+    def _grow(
+        self, grammar: Grammar, beam: list[Hypothesis], scores: Tensor
+    ) -> list[tuple[int, Hypothesis]]:
+        """The best continuations of a beam, each with the row that it continues."""
+        options = []
+        for row, one in enumerate(beam):
+            mask = torch.from_numpy(grammar.mask(one.place)).to(scores.device)
+            chances = scores[row, : grammar.size].masked_fill(~mask, -math.inf).log_softmax(-1)
+            best = chances.topk(min(BEAM, int(mask.sum())))
+            for chance, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+                options.append((one.score + chance, row, index))
+        options.sort(reverse=True)
+        return [
+            (row, Hypothesis((*beam[row].indices, i), grammar.step(beam[row].place, i), score))
+            for score, row, i in options[:BEAM]
+        ]
+
+
+def _worth(one: Hypothesis, message: Message) -> float:
+    """Score of a whole hypothesis, less what its unused numbers cost."""
+    used: set[int] = set()
+    opened: int | None = None
+    for index in one.indices:
+        word = index - len(TOKENS)
+        if word < 0:
+            opened = None
+            continue
+        # The second pointer in a row closes a quotation: numbers inside are quoted.
+        used.update(range(word if opened is None else opened, word + 1))
+        opened = word
+    shares = [at for at, number in message.numbers.items() if not number.plain]
+    return one.score - UNUSED_NUMBER * sum(at not in used for at in shares)

@@ -1,0 +1,194 @@
+"""A message as the parser sees it: words with their places, spelling mended, numbers understood.
+
+The model reads mended words ("frekles" as "freckles") and points at words; `Message` keeps where
+each word stood, so that a phrase is always quoted from what the user really wrote.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+# Longer messages are cut here: the encoder was trained on far shorter ones.
+MAX_WORDS = 120
+
+_WORD = re.compile(r"\d+(?:[.,]\d+)?|\.\d+|[^\W\d_]+(?:['’][^\W\d_]+)*|[^\s]")
+_TEENS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen",
+)  # fmt: skip
+_UNITS = {word: value for value, word in enumerate(_TEENS)}
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90,
+}  # fmt: skip
+_PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4}
+_PERCENT = {"%", "percent", "pct", "perc", "prozent"}
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word: `form` is what the model reads, `start:end` where it stands in the text."""
+
+    form: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number spoken in the text. `value` is a share of 1; `plain` numbers carry no sign of
+    being a share ("2", "three") and may as well count faces or steps."""
+
+    first: int
+    last: int
+    value: float
+    plain: bool
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text, cut into words."""
+
+    text: str
+    words: tuple[Word, ...]
+
+    @property
+    def forms(self) -> list[str]:
+        return [word.form for word in self.words]
+
+    @cached_property
+    def numbers(self) -> dict[int, Number]:
+        """The shares of 1 in the text, by the index of their first word."""
+        return {number.first: number for number in find_numbers(self.forms)}
+
+    def quote(self, first: int, last: int) -> str:
+        """The user's own words from word `first` to word `last`, both included."""
+        return self.text[self.words[first].start : self.words[last].end]
+
+
+def split(text: str, speller: Speller | None = None) -> Message:
+    """Cut `text` into words, lower-cased; emoji become their Unicode names."""
+    words = []
+    for match in list(_WORD.finditer(text))[:MAX_WORDS]:
+        # Lone surrogates cannot be encoded; they become question marks.
+        form = match.group().encode("utf-8", "replace").decode().lower().replace("’", "'")
+        if len(form) == 1 and unicodedata.category(form) == "So":
+            form = unicodedata.name(form, "symbol").lower()
+        elif speller is not None:
+            form = speller.mend(form)
+        words.append(Word(form, match.start(), match.end()))
+    return Message(text, tuple(words))
+
+
+def find_numbers(forms: Sequence[str]) -> list[Number]:
+    """Shares of 1 in a list of words: 37 %, 0.4, 3/10, forty five, two thirds, half."""
+    found, at = [], 0
+    while at < len(forms):
+        number = _number_at(forms, at)
+        if number is not None and 0 <= number.value <= 1:
+            found.append(number)
+        at = number.last + 1 if number is not None else at + 1
+    return found
+
+
+def _number_at(forms: Sequence[str], at: int) -> Number | None:
+    def word(offset: int) -> str:
+        return forms[at + offset] if at + offset < len(forms) else ""
+
+    if word(0) in _PARTS:
+        return Number(at, at, round(1 / _PARTS[word(0)], 2), plain=False)
+    raw, length = _count_at(forms, at)
+    if raw is None:
+        return None
+    if word(length) in _PARTS:
+        share = raw / _PARTS[word(length)]
+        return Number(at, at + length, round(share, 2), plain=False)
+    if word(length) == "/" and word(length + 1).isdigit() and int(word(length + 1)):
+        share = raw / int(word(length + 1))
+        return Number(at, at + length + 1, round(share, 2), plain=False)
+    if (word(length), word(length + 1)) == ("out", "of") and word(length + 2) in {"10", "ten"}:
+        return Number(at, at + length + 2, raw / 10, plain=False)
+    per_cent = (word(length), word(length + 1)) == ("per", "cent")
+    if word(length) in _PERCENT or per_cent:
+        return Number(at, at + length + per_cent, round(raw / 100, 4), plain=False)
+    decimal = "." in word(0) or "," in word(0)
+    share = raw if decimal or raw <= 1 else raw / 100
+    return Number(at, at + length - 1, round(share, 4), plain=not decimal and raw < 5)
+
+
+def _count_at(forms: Sequence[str], at: int) -> tuple[float | None, int]:
+    """The number that starts at a word and how many words it takes; None where none does."""
+    form = forms[at]
+    if form[0].isdigit() or (form[0] == "." and len(form) > 1):
+        return float(form.replace(",", ".")), 1
+    if form == "hundred":
+        return 100.0, 1
+    if form in _UNITS:
+        hundred = form == "one" and at + 1 < len(forms) and forms[at + 1] == "hundred"
+        return (100.0, 2) if hundred else (float(_UNITS[form]), 1)
+    if form not in _TENS:
+        return None, 0
+    dash = 1 if at + 1 < len(forms) and forms[at + 1] == "-" else 0
+    unit = _UNITS.get(forms[at + dash + 1], 0) if at + dash + 1 < len(forms) else 0
+    if 0 < unit < 10:
+        return float(_TENS[form] + unit), 2 + dash
+    return float(_TENS[form]), 1
+
+
+class Speller:
+    """Mends words that are neither English nor ours to the nearest word of the trade.
+
+    lexicon: words of the training corpus, most frequent first.
+    known:   words left as they are (the encoder's own vocabulary of whole words).
+    """
+
+    def __init__(self, lexicon: Sequence[str], known: Iterable[str]):
+        self._rank = {word: rank for rank, word in enumerate(lexicon)}
+        self._known = frozenset(known)
+
+    def mend(self, form: str) -> str:
+        if len(form) < 4 or not form.isalpha() or form in self._rank or form in self._known:
+            return form
+        near = self._one_edit_away(form) or self._two_edits_away(form)
+        return min(near, key=self._rank.__getitem__) if near else form
+
+    def _one_edit_away(self, form: str) -> list[str]:
+        halves = [(form[:cut], form[cut:]) for cut in range(len(form) + 1)]
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        edits = {a + b[1:] for a, b in halves if b}
+        edits |= {a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1}
+        edits |= {a + letter + b[1:] for a, b in halves if b for letter in letters}
+        edits |= {a + letter + b for a, b in halves for letter in letters}
+        return [edit for edit in edits if edit in self._rank]
+
+    def _two_edits_away(self, form: str) -> list[str]:
+        """Only for long words with the same first letter: short ones have too many neighbours."""
+        if len(form) < 7:
+            return []
+        return [
+            word
+            for word in self._rank
+            if word[0] == form[0]
+            and len(word) >= 6
+            and abs(len(word) - len(form)) <= 2
+            and _distance(word, form) <= 2
+        ]
+
+
+def _distance(a: str, b: str) -> int:
+    """Edit distance that counts a swap of neighbours once (optimal string alignment)."""
+    rows = [list(range(len(b) + 1))]
+    for i, x in enumerate(a, 1):
+        row = [i]
+        for j, y in enumerate(b, 1):
+            best = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                best = min(best, rows[-2][j - 2] + 1)
+            row.append(best)
+        rows.append(row)
+    return rows[-1][-1]

@@ -1,0 +1,71 @@
+"""The composed corpus: a function of the seed, inside the grammar, and free of test sentences."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from llm.sequences import read
+from training.language.corpus import fragments
+from training.language.corpus.samples import sample
+from vision.vocabulary import KINDS, REGIONS
+
+DATA = Path(__file__).parent / "data"
+COUNT = 4000
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return [sample(seed) for seed in range(COUNT)]
+
+
+def plain(text: str) -> str:
+    """A text as far as sentences are told apart: its letters and digits."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def held_out() -> list[str]:
+    files = sorted(DATA.glob("sentences_*.jsonl"))
+    return [json.loads(line)["text"] for file in files for line in file.read_text().splitlines()]
+
+
+def strings(node: object) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from strings(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from strings(value)
+
+
+def test_a_sample_depends_on_its_seed_alone():
+    assert [sample(seed) for seed in (7, 8, 9)] == [sample(seed) for seed in (7, 8, 9)]
+
+
+def test_samples_mean_valid_turns_of_every_sort(drawn):
+    turns = [read(one.sequence, one.message, one.state) for one in drawn]
+    done = Counter(command.do for turn in turns for command in turn.commands)
+    assert min(done.values()) >= 5 and len(done) == 19
+    long = sum(len(turn.commands) >= 3 for turn in turns) / COUNT
+    assert 0.2 < long < 0.32
+
+
+def test_fragments_name_every_kind_and_region():
+    data = fragments.load()
+    assert set(data["kinds"]) == set(KINDS)
+    assert set(data["regions"]) == set(REGIONS)
+
+
+def test_no_long_test_sentence_is_a_fragment_or_a_sample(drawn):
+    """Sentences of five words and more; shorter ones ("undo that") are what anybody says."""
+    sentences = {plain(text) for text in held_out() if len(plain(text).split()) >= 5}
+    assert len(sentences) > 100
+    known = {plain(text) for text in strings(fragments.load())} | {plain(s.text) for s in drawn}
+    assert not sentences & known

@@ -1,0 +1,261 @@
+"""Training of the command parser: LoRA on MiniLM and a decoder from scratch, on composed samples.
+
+Notable: samples are made while training, by seed, so no data set is stored and none is seen twice.
+A run may be killed at any time: `train` goes on from the checkpoint in its folder and gives the
+result of an unbroken run (dropout is seeded by step). With a wall-clock budget the learning rate
+falls with the time that is spent, so that a run ends annealed however fast the machine is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+import typer
+from accelerate import Accelerator
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import save
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from llm.encoder import (
+    ParserModel,
+    Shape,
+    Source,
+    Sources,
+    collate_sources,
+    encode_source,
+    known_words,
+    load_base,
+    load_tokenizer,
+)
+from llm.grammar import PAD
+from llm.words import Speller
+from training.language.corpus.samples import lexicon, sample
+
+CHUNK = 32  # batches that are made, sorted by length and shuffled together
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train. `budget` in seconds (None: all steps); `lexicon` in samples that make it."""
+
+    steps: int = 20_000
+    batch: int = 32
+    rate: float = 7e-4
+    warmup: int = 200
+    seed: int = 1
+    budget: float | None = None
+    checkpoint_every: float = 60.0
+    log_every: int = 50
+    lexicon: int = 30_000
+    workers: int = 1
+
+
+@dataclass
+class Batch:
+    """Sources and their token sequences (B, T), padded."""
+
+    sources: Sources
+    sequences: Tensor
+
+
+class Chunks(Dataset):
+    """Chunk c holds the samples of seeds [c, c + 1) * CHUNK * batch, in batches of like length."""
+
+    def __init__(self, plan: Plan, words: list[str]):
+        self.plan = plan
+        self.tokenizer = load_tokenizer()
+        self.speller = Speller(words, known_words(self.tokenizer))
+
+    def __len__(self) -> int:
+        return -(-self.plan.steps // CHUNK)
+
+    def __getitem__(self, chunk: int) -> list[Batch]:
+        torch.set_num_threads(1)
+        plan, made = self.plan, []
+        first = (plan.seed << 32) + chunk * CHUNK * plan.batch
+        for seed in range(first, first + CHUNK * plan.batch):
+            one = sample(seed, self.speller)
+            made.append((encode_source(self.tokenizer, one.message, one.state), one.sequence))
+        made.sort(key=lambda pair: len(pair[0].pieces) + 2 * len(pair[1]))
+        batches = [made[at : at + plan.batch] for at in range(0, len(made), plan.batch)]
+        random.Random(first).shuffle(batches)
+        return [collate(pairs) for pairs in batches]
+
+
+def collate(pairs: list[tuple[Source, list[int]]]) -> Batch:
+    """Pad (source, sequence) pairs to one batch."""
+    sequences = [torch.tensor(sequence) for _, sequence in pairs]
+    padded = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=PAD)
+    return Batch(collate_sources([source for source, _ in pairs]), padded)
+
+
+def build(shape: Shape, seed: int) -> ParserModel:
+    """A parser to train: pretrained encoder under LoRA, new decoder."""
+    torch.manual_seed(seed)
+    lora = LoraConfig(
+        r=shape.lora_rank,
+        lora_alpha=shape.lora_alpha,
+        target_modules=["query", "key", "value", "attention.output.dense"],
+    )
+    # What is frozen rests in bf16: casting it at every step would take a third of the time.
+    encoder = get_peft_model(load_base().bfloat16(), lora)
+    for value in encoder.parameters():
+        if value.requires_grad:
+            value.data = value.data.float()
+    return ParserModel(encoder, shape)
+
+
+def loss_of(model: torch.nn.Module, batch: Batch) -> Tensor:
+    """Mean cross-entropy of every next token or pointer."""
+    scores = model(batch.sources, batch.sequences[:, :-1])
+    return F.cross_entropy(scores.flatten(0, 1), batch.sequences[:, 1:].flatten(), ignore_index=PAD)
+
+
+def trained(model: ParserModel) -> dict[str, Tensor]:
+    """What training changed, by the names that llm.encoder reads."""
+    weights = {}
+    for name, value in model.named_parameters():
+        if not value.requires_grad:
+            continue
+        name = name.removeprefix("encoder.base_model.model.")
+        name = name.replace(".lora_A.default.weight", ".lora_A")
+        name = name.replace(".lora_B.default.weight", ".lora_B")
+        weights[name] = value.detach()
+    return weights
+
+
+def train(folder: Path, plan: Plan, shape: Shape) -> float:
+    """Train, or go on training, in `folder`; the last step's loss.
+
+    Leaves `checkpoint.pt` (to go on), `words.txt` (the lexicon) and `log.jsonl`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    accelerator = Accelerator(mixed_precision="bf16")
+    words = _words(folder / "words.txt", plan.lexicon)
+    model = build(shape, plan.seed)
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], plan.rate, weight_decay=0.01, fused=True
+    )
+    model, optimizer = accelerator.prepare(model, optimizer)
+    bare = accelerator.unwrap_model(model)
+    file = folder / "checkpoint.pt"
+    step, spent = _resume(file, bare, optimizer) if file.exists() else (0, 0.0)
+    began = saved = time.monotonic()
+    loss = torch.tensor(float("nan"))
+    model.train()
+    for batch in _batches(Chunks(plan, words), step):
+        elapsed = spent + time.monotonic() - began
+        progress = max(step / plan.steps, elapsed / plan.budget if plan.budget else 0.0)
+        if progress >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = plan.rate * min(1.0, (step + 1) / plan.warmup) * (1 - progress)
+        torch.manual_seed(plan.seed * 1_000_003 + step)
+        batch = Batch(batch.sources.to(accelerator.device), batch.sequences.to(accelerator.device))
+        loss = loss_of(model, batch)
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        step += 1
+        if step % plan.log_every == 0:
+            _log(folder, step=step, loss=round(loss.item(), 4), seconds=round(elapsed))
+        if time.monotonic() - saved > plan.checkpoint_every:
+            saved = time.monotonic()
+            _save(file, bare, optimizer, step, spent + saved - began)
+    _save(file, bare, optimizer, step, spent + time.monotonic() - began)
+    return loss.item()
+
+
+def _batches(chunks: Chunks, step: int) -> Iterator[Batch]:
+    """All batches from `step` on, made by workers ahead of their use."""
+    todo = range(step // CHUNK, len(chunks))
+    loader: DataLoader = DataLoader(
+        chunks,
+        batch_size=None,
+        sampler=list(todo),
+        num_workers=chunks.plan.workers,
+        prefetch_factor=2 if chunks.plan.workers else None,
+    )
+    for chunk, batches in zip(todo, loader, strict=True):
+        for at, batch in enumerate(batches):
+            if step <= chunk * CHUNK + at < chunks.plan.steps:
+                yield batch
+
+
+def _words(file: Path, count: int) -> list[str]:
+    """The lexicon, made once a run."""
+    if not file.exists():
+        file.write_text("\n".join(lexicon(count)) + "\n")
+    return file.read_text().split()
+
+
+def _log(folder: Path, **values: float) -> None:
+    with (folder / "log.jsonl").open("a") as log:
+        log.write(json.dumps(values) + "\n")
+
+
+def _save(
+    file: Path, model: ParserModel, optimizer: torch.optim.Optimizer, step: int, spent: float
+) -> None:
+    part = file.with_suffix(".part")
+    torch.save(
+        {
+            "shape": asdict(model.decoder.shape),
+            "weights": trained(model),
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "spent": spent,
+        },
+        part,
+    )
+    os.replace(part, file)
+
+
+def _resume(file: Path, model: ParserModel, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+    """Load a checkpoint; the steps and seconds that it took."""
+    kept = torch.load(file, weights_only=True)
+    with torch.no_grad():
+        for name, value in trained(model).items():
+            value.copy_(kept["weights"][name])
+    optimizer.load_state_dict(kept["optimizer"])
+    return kept["step"], kept["spent"]
+
+
+def export(folder: Path, weights: Path) -> None:
+    """Write model.safetensors (fp16), config.json and words.txt of a run into `weights`."""
+    kept = torch.load(folder / "checkpoint.pt", weights_only=True)
+    weights.mkdir(parents=True, exist_ok=True)
+    half = {name: value.half().contiguous() for name, value in kept["weights"].items()}
+    (weights / "model.safetensors").write_bytes(save(half))
+    config = {"shape": kept["shape"], "steps": kept["step"], "temperature": 1.0}
+    (weights / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (weights / "words.txt").write_text((folder / "words.txt").read_text())
+
+
+def main(
+    folder: Path,
+    minutes: float | None = None,
+    steps: int = Plan.steps,
+    seed: int = 1,
+    weights: Path | None = None,
+) -> None:
+    """Train in FOLDER for at most --minutes; write --weights at the end."""
+    plan = replace(Plan(), steps=steps, seed=seed, budget=minutes and minutes * 60)
+    loss = train(folder, plan, Shape())
+    print(f"last loss {loss:.3f}")
+    if weights is not None:
+        export(folder, weights)
+
+
+if __name__ == "__main__":
+    typer.run(main)
