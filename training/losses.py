@@ -7,13 +7,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def detection_loss(logits: Tensor, owners: Tensor, weight: Tensor) -> Tensor:
+def detection_loss(
+    logits: Tensor, owners: Tensor, weight: Tensor, balance: float = 0.0
+) -> Tensor:
     """Soft cross-entropy of pixel ownership.
 
     Args:
         logits: (B, K + 1, H, W), "none" last.
         owners: (B, K, H, W) true shares, summing to at most 1.
         weight: (B, 1, H, W), zero where the truth is not known.
+        balance: 1 gives a kind that covers few pixels as much say as a broad one, 0 counts
+            pixels (calibrated shares).
     """
     target = torch.cat([owners, 1 - owners.sum(dim=1, keepdim=True)], dim=1).clamp(0, 1)
     cross = -(target * logits.float().log_softmax(dim=1)).sum(dim=1, keepdim=True)
@@ -21,7 +25,9 @@ def detection_loss(logits: Tensor, owners: Tensor, weight: Tensor) -> Tensor:
     # than one pixel in a hundred, and would drown in the sea of clean skin.
     with torch.no_grad():
         off = (target - logits.float().softmax(dim=1)).abs().sum(dim=1, keepdim=True) / 2
-        weight = weight * (0.06 + off)
+        rarity = (0.05 / owners.mean(dim=(0, 2, 3)).clamp(min=1e-4)).clamp(1, 25) ** balance
+        say = 1 + (owners * (rarity - 1)[:, None, None]).sum(dim=1, keepdim=True)
+        weight = weight * (0.06 + off) * say
     return (cross * weight).sum() / weight.sum().clamp(min=1)
 
 

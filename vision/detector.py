@@ -62,6 +62,16 @@ class Detection(NamedTuple):
         return self.logits.float().softmax(dim=1)[:, :-1]
 
 
+def local_contrast(crop: Tensor) -> Tensor:
+    """What stands out from its surroundings: (B, 3, H, W) sRGB -> the same shape, about -1..1.
+
+    Marks differ from their neighbourhood by a twentieth of full scale; beside place and mean
+    colour they would hardly be seen (measured: 500 steps did not find a mole without this).
+    """
+    around = F.avg_pool2d(crop, 17, stride=1, padding=8, count_include_pad=False)
+    return 8 * (crop - around)
+
+
 class Detector(nn.Module):
     """Encoder, feature pyramid and prompt heads.
 
@@ -72,7 +82,7 @@ class Detector(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         w, kinds = config.widths, len(config.kinds)
-        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(6 * 4, w[0], 3, padding=1))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(9 * 4, w[0], 3, padding=1))
         self.encoders = nn.ModuleList(
             nn.Sequential(ResidualBlock(c), ResidualBlock(c, dilation))
             for c, dilation in zip(w, (1, 1, 2, 2), strict=True)
@@ -115,7 +125,7 @@ class Detector(nn.Module):
             own_words: (K,) or (B, K) bool, True where the prompt is the user's own words and
                 goes through the shared mapping.
         """
-        x = self.stem(torch.cat([crop - 0.5, skin, place], dim=1))
+        x = self.stem(torch.cat([2 * crop - 1, local_contrast(crop), skin, place], dim=1))
         levels = []
         for index, encoder in enumerate(self.encoders):
             x = encoder(x if index == 0 else self.downs[index - 1](x))

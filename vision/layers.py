@@ -32,7 +32,7 @@ class ResidualBlock(nn.Module):
         self.norm = ChannelNorm(channels)
         self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.scale = nn.Parameter(torch.full((channels, 1, 1), 0.1))
+        self.scale = nn.Parameter(torch.full((channels, 1, 1), 0.3))
 
     def forward(self, x: Tensor) -> Tensor:
         change = self.second(F.gelu(self.first(self.norm(x))))
