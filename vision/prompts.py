@@ -17,8 +17,6 @@ from vision import minilm
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers.models.bert.modeling_bert import BertModel
-
 # What each pre-defined prompt says; the first phrase is the prompt, the others teach the mapping
 # that all prompts in the user's own words share.
 PHRASES: dict[str, tuple[str, ...]] = {
@@ -56,7 +54,7 @@ class TextTower:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: tuple[Tokenizer, BertModel] | None = None
+        self._loaded: tuple[Tokenizer, minilm.MiniLM] | None = None
 
     def __call__(self, phrases: list[str]) -> np.ndarray:
         """Phrases -> (N, 384) float32 of unit length."""
@@ -66,14 +64,14 @@ class TextTower:
             tokenizer, model = self._load()
             ids = [torch.tensor(tokenizer.encode(phrase).ids) for phrase in phrases]
             tokens = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
-            mask = (torch.arange(tokens.shape[1]) < torch.tensor([[len(i)] for i in ids])).long()
-            hidden = model(tokens, attention_mask=mask).last_hidden_state
-        pooled = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            said = torch.arange(tokens.shape[1]) < torch.tensor([[len(i)] for i in ids])
+            hidden = model(tokens, torch.zeros_like(tokens), ~said)
+        pooled = (hidden * said[..., None]).sum(dim=1) / said.sum(dim=1, keepdim=True)
         return torch.nn.functional.normalize(pooled, dim=1).numpy()
 
-    def _load(self) -> tuple[Tokenizer, BertModel]:
+    def _load(self) -> tuple[Tokenizer, minilm.MiniLM]:
         if self._loaded is None:
-            self._loaded = minilm.load_tokenizer(), minilm.load_base().eval()
+            self._loaded = minilm.load_tokenizer(), minilm.load_encoder().eval()
         return self._loaded
 
 

@@ -100,6 +100,6 @@ def test_missing_weights_are_named(tmp_path):
 
 def test_a_foreign_encoder_is_refused(tmp_path, monkeypatch):
     (tmp_path / "model.safetensors").write_bytes(b"not the encoder")
-    monkeypatch.setattr("llm.encoder.base_folder", lambda: tmp_path)
-    with pytest.raises(FreckleError, match="not the encoder"):
+    monkeypatch.setattr("vision.minilm.folder", lambda: tmp_path)
+    with pytest.raises(FreckleError, match="not the official"):
         EmbeddedParser.load()

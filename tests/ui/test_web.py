@@ -45,7 +45,9 @@ class Server:
             self.process = subprocess.Popen(call, env=environment, stdout=log, stderr=log)
         limit = time.monotonic() + 180
         while "Freckle is at" not in self.log.read_text():
-            assert self.process.poll() is None and time.monotonic() < limit, self.log.read_text()
+            if self.process.poll() is not None or time.monotonic() > limit:
+                self.process.kill()
+                raise RuntimeError(f"the server did not start: {self.log.read_text()}")
             time.sleep(0.2)
 
     @property

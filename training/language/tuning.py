@@ -32,13 +32,11 @@ from llm.encoder import (
     Sources,
     collate_sources,
     encode_source,
-    known_words,
-    load_base,
-    load_tokenizer,
 )
 from llm.grammar import PAD
 from llm.words import Speller
 from training.language.corpus.samples import lexicon, sample
+from vision.minilm import known_words, load_encoder, load_tokenizer
 
 CHUNK = 32  # batches that are made, sorted by length and shuffled together
 
@@ -107,7 +105,7 @@ def build(shape: Shape, seed: int) -> ParserModel:
         target_modules=["query", "key", "value", "attention.output.dense"],
     )
     # What is frozen rests in bf16: casting it at every step would take a third of the time.
-    encoder = get_peft_model(load_base().bfloat16(), lora)
+    encoder = get_peft_model(load_encoder().bfloat16(), lora)
     for value in encoder.parameters():
         if value.requires_grad:
             value.data = value.data.float()
