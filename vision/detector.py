@@ -42,6 +42,26 @@ class NetworkConfig:
     heads: int = 4
 
 
+@dataclass(frozen=True)
+class Gate:
+    """How sure the detector must be before a pixel is given to a kind.
+
+    Chosen on validation faces after training (`training.calibrate`) and stored with the weights.
+
+    Attributes:
+        sharpness: factor on all logits, >= 0; above 1 the likeliest owner takes more.
+        doubt: added to the logit of "none"; negative opens gates, positive closes them.
+    """
+
+    sharpness: float = 1.0
+    doubt: float = 0.0
+
+    def owners(self, logits: Tensor) -> Tensor:
+        """(B, K + 1, H, W) logits, "none" last -> (B, K, H, W) shares, summing to at most 1."""
+        kinds, none = self.sharpness * logits[:, :-1], self.sharpness * logits[:, -1:] + self.doubt
+        return torch.cat([kinds, none], dim=1).float().softmax(dim=1)[:, :-1]
+
+
 class Detection(NamedTuple):
     """What the detector says about a batch of crops.
 
@@ -59,7 +79,7 @@ class Detection(NamedTuple):
     @property
     def owners(self) -> Tensor:
         """(B, K, H, W): the share of each pixel owned by each prompt; "none" is left out."""
-        return self.logits.float().softmax(dim=1)[:, :-1]
+        return Gate().owners(self.logits)
 
 
 def local_contrast(crop: Tensor) -> Tensor:

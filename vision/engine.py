@@ -15,7 +15,7 @@ from vision.prompts import PHRASES, text_tower
 from vision.retoucher import RetouchNetwork
 from vision.settings import Settings
 from vision.vocabulary import LEARNT_KINDS
-from vision.weights_file import RETOUCH_FOLDER, load_network
+from vision.weights_file import RETOUCH_FOLDER, load_gate, load_network
 
 # Cosine between the user's words and the nearest known phrase below which "not found" is said
 # rather than guessed.
@@ -29,12 +29,14 @@ class Found:
     Attributes:
         owners: (K, 512, 512) float32, each kind's share of the pixel, zero off the skin.
         amplitude: (512, 512) float32, distance to clean skin, 0..1 of full scale.
+        logits: (K + 1, 512, 512) float32, "none" last, before the gate.
         features: of the network, kept for the retoucher.
         prompts: (K, text) the embeddings that were asked for.
     """
 
     owners: np.ndarray
     amplitude: np.ndarray
+    logits: torch.Tensor
     features: tuple[torch.Tensor, torch.Tensor]
     prompts: torch.Tensor
 
@@ -59,6 +61,7 @@ class RetouchEngine:
     def __init__(self, folder: Path = RETOUCH_FOLDER, settings: Settings | None = None):
         settings = settings or Settings()
         network, prompts = load_network(folder)
+        self.gate = load_gate(folder)
         self.device = torch.device(settings.device)
         self.dtype = getattr(torch, settings.dtype)
         self.network: RetouchNetwork = network.to(self.device, memory_format=torch.channels_last)
@@ -83,9 +86,9 @@ class RetouchEngine:
             found = self.network.detect(
                 photo, self._tensor(skin[..., None]), self._place(), prompts, own
             )
-        owners = found.owners[0].float().cpu().numpy() * skin
+        owners = self.gate.owners(found.logits)[0].cpu().numpy() * skin
         amplitude = found.amplitude[0, 0].float().cpu().numpy()
-        return Found(owners, amplitude, found.features, prompts)
+        return Found(owners, amplitude, found.logits[0].float(), found.features, prompts)
 
     @torch.inference_mode()
     def change(self, found: Found, asked: np.ndarray) -> np.ndarray:

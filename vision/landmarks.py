@@ -9,6 +9,7 @@ the picture and its mirror image.
 
 from __future__ import annotations
 
+import json
 import threading
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vision.faces import CROP_SIZE, resample, similarity
@@ -128,4 +130,8 @@ def _shipped(device: str) -> LandmarkNet:
 
 @cache
 def _load(device: str) -> LandmarkNet:
-    return LandmarkNet.from_pretrained(WEIGHTS).float().to(device).eval()
+    # Not by `from_pretrained`, which prints to stdout.
+    config = json.loads((WEIGHTS / "config.json").read_text())
+    network = LandmarkNet(tuple(config["widths"]), config["hidden"], config["modes"])
+    network.load_state_dict(load_file(WEIGHTS / "model.safetensors"))
+    return network.float().to(device).eval()

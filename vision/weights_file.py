@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
     import torch
 
-    from vision.detector import NetworkConfig
+    from vision.detector import Gate, NetworkConfig
     from vision.retoucher import RetouchNetwork
 
 RETOUCH_FOLDER = Path(__file__).parent / "weights" / "retouch"
@@ -24,6 +24,8 @@ def save_network(network: RetouchNetwork, prompts: torch.Tensor, folder: Path) -
     import torch
     from safetensors.torch import save_file
 
+    from vision.detector import Gate
+
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().to(torch.float16).cpu().contiguous()
                for name, value in network.state_dict().items()}  # fmt: skip
@@ -33,7 +35,9 @@ def save_network(network: RetouchNetwork, prompts: torch.Tensor, folder: Path) -
     part.replace(file)
     config = folder / "config.json"
     written = json.loads(config.read_text()) if config.exists() else {}
-    config.write_text(json.dumps({**written, "network": asdict(network.config)}, indent=1) + "\n")
+    written["network"] = asdict(network.config)
+    config.write_text(json.dumps(written, indent=1) + "\n")
+    save_gate(Gate(), folder)  # new weights know nothing of the old calibration
     return file
 
 
@@ -62,8 +66,23 @@ def load_network(folder: Path = RETOUCH_FOLDER) -> tuple[RetouchNetwork, torch.T
     return network.eval(), prompts
 
 
+def load_gate(folder: Path = RETOUCH_FOLDER) -> Gate:
+    """The calibrated gate of the weights in `folder`."""
+    from vision.detector import Gate
+
+    return Gate(**json.loads((folder / "config.json").read_text())["gate"])
+
+
+def save_gate(gate: Gate, folder: Path) -> None:
+    """Store a calibration beside the weights."""
+    config = folder / "config.json"
+    stored = {**json.loads(config.read_text()), "gate": asdict(gate)}
+    config.write_text(json.dumps(stored, indent=1) + "\n")
+
+
 def _config(file: Path) -> NetworkConfig:
     from vision.detector import NetworkConfig
 
-    stored = json.loads(file.read_text())["network"]
-    return NetworkConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    stored: dict[str, Any] = json.loads(file.read_text())["network"]
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    return NetworkConfig(**values)
