@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +87,7 @@ class EmbeddedParser:
     def parse(self, text: str, state: State | None = None) -> Parsed:
         """Understand one message; every text gets a valid Turn."""
         message = split(text, self._speller)
-        with self._lock, torch.inference_mode():
+        with self._lock, _one_thread(), torch.inference_mode():
             best = self._search(message, state)
         confidence = math.exp(best.score / self._temperature)
         return Parsed(read(best.indices, message, state), min(1.0, confidence))
@@ -129,6 +131,17 @@ class EmbeddedParser:
             (row, Hypothesis((*beam[row].indices, i), grammar.step(beam[row].place, i), score))
             for score, row, i in options[:BEAM]
         ]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Steps this small gain nothing from threads, and wait for each other on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _worth(one: Hypothesis, message: Message) -> float:

@@ -235,7 +235,13 @@ def export(folder: Path, weights: Path) -> None:
     weights.mkdir(parents=True, exist_ok=True)
     half = {name: value.half().contiguous() for name, value in kept["weights"].items()}
     (weights / "model.safetensors").write_bytes(save(half))
-    config = {"shape": kept["shape"], "steps": kept["step"], "temperature": 1.0}
+    config = {
+        "shape": kept["shape"],
+        "steps": kept["step"],
+        "temperature": 1.0,
+        "license": "Apache-2.0",
+        "source": "trained for Freckle with `freckle train language`",
+    }
     (weights / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (weights / "words.txt").write_text((folder / "words.txt").read_text())
 
