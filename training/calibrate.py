@@ -6,7 +6,6 @@ and around the marks, and on clean skin alike) is stored with the weights.
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -15,51 +14,57 @@ import typer
 
 from training.evaluate.vision import paint
 from training.faces import rows
-from training.imperfections import mixture
+from training.imperfections import mixture, painters
 from training.imperfections.render import base_of
 from vision.detector import Gate
 from vision.engine import RetouchEngine
 from vision.vocabulary import LEARNT_KINDS
 from vision.weights_file import RETOUCH_FOLDER, save_gate
 
-GRID = tuple(
-    Gate(sharpness, doubt)
-    for sharpness, doubt in product((1.0, 1.3, 1.7, 2.2), (-2.0, -1.2, -0.6, 0.0, 0.6))
-)
+GRID = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 
 
-def calibrate(data: Path, folder: Path, faces: int = 24, seed: int = 11) -> dict[Gate, float]:
-    """Share of the painted error that remains on the skin, per gate, a mean over kinds and faces.
+def calibrate(
+    data: Path, folder: Path, faces: int = 24, seed: int = 11
+) -> dict[str, dict[float, float]]:
+    """Share of the painted error that remains on the skin, per kind and openness.
 
-    Squared errors, in the geometric mean, so that faint and strong kinds count alike; below 1 the
-    gate does more good than harm. The best gate is written into `folder`.
+    Squared errors, in the geometric mean over faces, so that faint and strong marks count alike;
+    below 1 the gate does more good than harm. The best of each kind is written into `folder`.
     """
+    save_gate(Gate(), folder)
     engine = RetouchEngine(folder)
     rng = np.random.default_rng(seed)
-    remains: dict[Gate, list[float]] = {gate: [] for gate in GRID}
+    remains: dict[str, dict[float, list[float]]] = {k: {o: [] for o in GRID} for k in LEARNT_KINDS}
     held_out = [row for row in rows(data, split="val") if row.path.parent.name == "faces"]
-    for row in held_out[:faces]:
+    for index, row in enumerate(held_out[:faces]):
         base = base_of(row)
         layers = [layer for layer in mixture(base, rng) if layer.density.any()]
-        if not layers:
-            continue
+        for lead in (LEARNT_KINDS[index % 8], LEARNT_KINDS[(index + 3) % 8]):
+            if lead not in {layer.kind for layer in layers}:
+                layers.append(painters[lead](base, rng, float(rng.uniform(0.2, 1.0))))
         truth = paint(base, layers)
         found = engine.detect(np.round(truth.painted * 255).astype(np.uint8), base.skin)
-        shares = {g: g.owners(found.logits[None])[0].cpu().numpy() * base.skin for g in GRID}
         for kind, target in truth.without.items():
-            channel = LEARNT_KINDS.index(kind)
-            asked = np.zeros_like(found.owners)
-            asked[channel] = found.owners[channel]
-            change = engine.change(found, asked)
             wanted = target - truth.painted
             before = float((wanted**2).mean())
             if before < 1e-7:
                 continue
-            for gate, owners in shares.items():
-                left = wanted - owners[channel][..., None] * change
-                remains[gate].append(float((left**2).mean()) / before)
-    scores = {g: float(np.exp(np.mean(np.log(r)))) for g, r in remains.items()}
-    save_gate(min(scores, key=scores.__getitem__), folder)
+            channel = LEARNT_KINDS.index(kind)
+            asked = np.zeros_like(found.owners)
+            asked[channel] = found.owners[channel]
+            change = engine.change(found, asked)
+            for openness in GRID:
+                gate = Gate(tuple(openness * (k == kind) for k in LEARNT_KINDS))
+                share = gate.owners(found.logits[None])[0, channel].cpu().numpy() * base.skin
+                left = wanted - share[..., None] * change
+                remains[kind][openness].append(float((left**2).mean()) / before)
+    scores = {
+        kind: {o: float(np.exp(np.mean(np.log(r)))) for o, r in by_openness.items() if r}
+        for kind, by_openness in remains.items()
+    }
+    best = (min(one, key=one.__getitem__, default=0.0) for one in scores.values())
+    save_gate(Gate(tuple(best)), folder)
     return scores
 
 
@@ -69,8 +74,8 @@ def main(
     faces: Annotated[int, typer.Option(help="validation faces to paint")] = 24,
 ) -> None:
     """Choose the gate on validation faces and store it with the weights."""
-    for gate, score in sorted(calibrate(data, folder, faces).items(), key=lambda item: item[1]):
-        print(f"{score:.4f} of the error remains with {gate}")
+    for kind, scores in calibrate(data, folder, faces).items():
+        print(kind, ", ".join(f"{o:+.1f}: {score:.3f}" for o, score in scores.items()))
 
 
 if __name__ == "__main__":

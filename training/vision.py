@@ -44,6 +44,8 @@ class VisionTraining:
         rate: peak learning rate.
         crops: (side, how many) of each step in turn. Marks fill a 64-px crop best: such steps
             teach the detector alone; wider ones also teach the retoucher.
+        polish: last share of the budget, in which the detector stands still and the retoucher,
+            which sees every second step until then, catches up.
         detection, dice, amplitude, change, gradient: weights of the losses.
     """
 
@@ -52,6 +54,7 @@ class VisionTraining:
     seed: int = 0
     rate: float = 1.2e-3
     crops: tuple[tuple[int, int], ...] = ((64, 48), (128, 14), (64, 48), (256, 4))
+    polish: float = 0.2
     detection: float = 1.0
     dice: float = 1.0
     amplitude: float = 0.3
@@ -87,13 +90,18 @@ def step_losses(
     book: Phrasebook,
     rng: torch.Generator,
     retouch: bool = True,
+    detect: bool = True,
     balance: float = 0.0,
 ) -> dict[str, Tensor]:
-    """Losses of one batch, unweighted, by the names of `VisionTraining`'s fields; those of the
-    retoucher only with `retouch`. `balance`: see `losses.detection_loss`."""
+    """Losses of one batch, unweighted, by the names of `VisionTraining`'s fields.
+
+    Those of the retoucher come only with `retouch`; those of the detector only with `detect`,
+    without which it stands still. `balance`: see `losses.detection_loss`.
+    """
     size = len(batch.photo)
     prompts, own_words = (t.to(batch.photo.device) for t in book.draw(size, rng))
-    found = network.detect(batch.photo, batch.skin, batch.place, prompts, own_words)
+    with torch.set_grad_enabled(detect):
+        found = network.detect(batch.photo, batch.skin, batch.place, prompts, own_words)
     owners = found.owners
     amount = batch.change.abs().mean(dim=1, keepdim=True)
     terms = {
@@ -101,6 +109,8 @@ def step_losses(
         "dice": losses.dice_loss(owners, batch.owners, batch.known),
         "amplitude": losses.amplitude_loss(found.amplitude, amount, batch.known),
     }
+    if not detect:
+        terms = {}
     if not retouch:
         return terms
     strengths = _strengths(batch, rng)
@@ -154,10 +164,12 @@ def train(data: Path, run: Path, out: Path, options: VisionTraining | None = Non
     rng = torch.Generator().manual_seed(options.seed + state["step"])
     began, saved = time.monotonic() - state["seconds"], time.monotonic()
     while (spent := time.monotonic() - began) < options.minutes * 60:
-        shape = options.crops[state["step"] % len(options.crops)]
-        parts = next(sources[shape])
         progress = spent / (options.minutes * 60)
-        rate = _rate(options.rate, progress, state["step"])
+        polishing = progress > 1 - options.polish
+        shapes = [s for s in options.crops if s[0] > 64] if polishing else options.crops
+        shape = shapes[state["step"] % len(shapes)]
+        parts = next(sources[shape])
+        rate = _rate(options.rate, progress, state["step"], options.polish)
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = to_batch({name: part.to(accelerator.device) for name, part in parts.items()})
@@ -166,7 +178,13 @@ def train(data: Path, run: Path, out: Path, options: VisionTraining | None = Non
             # shares are calibrated.
             balance = max(0.0, 1 - progress / 0.7)
             terms = step_losses(
-                accelerator.unwrap_model(network), batch, book, rng, shape[0] > 64, balance
+                accelerator.unwrap_model(network),
+                batch,
+                book,
+                rng,
+                retouch=shape[0] > 64,
+                detect=not polishing,
+                balance=balance,
             )
         total = sum(getattr(options, name) * term for name, term in terms.items())
         optimiser.zero_grad()
@@ -194,9 +212,10 @@ def _crops(run: Path, side: int, batch: int, seed: int):
     return iter(DataLoader(source, batch_size=None, num_workers=1, prefetch_factor=4))
 
 
-def _rate(peak: float, progress: float, step: int) -> float:
-    """Warm up over 100 steps, then a cosine over the wall-clock budget."""
-    return peak * min(1.0, (step + 1) / 100) * (0.02 + 0.49 * (1 + math.cos(math.pi * progress)))
+def _rate(peak: float, progress: float, step: int, polish: float) -> float:
+    """Warm up over 100 steps, then a cosine over each part of the budget: learning, polishing."""
+    part = progress / (1 - polish) if progress < 1 - polish else (progress + polish - 1) / polish
+    return peak * min(1.0, (step + 1) / 100) * (0.02 + 0.49 * (1 + math.cos(math.pi * part)))
 
 
 def _log(file: Path, step: int, spent: float, rate: float, terms: dict[str, Tensor]) -> None:

@@ -44,22 +44,23 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class Gate:
-    """How sure the detector must be before a pixel is given to a kind.
+    """How readily each kind is given a pixel.
 
     Chosen on validation faces after training (`training.calibrate`) and stored with the weights.
 
     Attributes:
-        sharpness: factor on all logits, >= 0; above 1 the likeliest owner takes more.
-        doubt: added to the logit of "none"; negative opens gates, positive closes them.
+        openness: (K,) added to each kind's logit; positive opens its gate. Empty for all zero.
     """
 
-    sharpness: float = 1.0
-    doubt: float = 0.0
+    openness: tuple[float, ...] = ()
 
     def owners(self, logits: Tensor) -> Tensor:
         """(B, K + 1, H, W) logits, "none" last -> (B, K, H, W) shares, summing to at most 1."""
-        kinds, none = self.sharpness * logits[:, :-1], self.sharpness * logits[:, -1:] + self.doubt
-        return torch.cat([kinds, none], dim=1).float().softmax(dim=1)[:, :-1]
+        logits = logits.float()
+        if self.openness:
+            offsets = logits.new_tensor((*self.openness, 0.0))
+            logits = logits + offsets[:, None, None]
+        return logits.softmax(dim=1)[:, :-1]
 
 
 class Detection(NamedTuple):

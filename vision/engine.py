@@ -19,7 +19,7 @@ from vision.weights_file import RETOUCH_FOLDER, load_gate, load_network
 
 # Cosine between the user's words and the nearest known phrase below which "not found" is said
 # rather than guessed.
-LEAST_LIKENESS = 0.45
+LEAST_LIKENESS = 0.55
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ class RetouchEngine:
         return change[0].permute(1, 2, 0).cpu().numpy()
 
     def _tensor(self, image: np.ndarray) -> torch.Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None]
+        tensor = torch.from_numpy(np.array(image, np.float32)).permute(2, 0, 1)[None]
         return tensor.to(self.device, memory_format=torch.channels_last)
 
     def _place(self) -> torch.Tensor:

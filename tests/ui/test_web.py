@@ -64,7 +64,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
     server.stop()
-    assert list(server.temporary.iterdir()) == []  # nothing of any visitor stays
+    left = {path.name for path in server.temporary.iterdir()}
+    assert left <= {".ses"}  # nothing of any visitor stays; .ses is onnxruntime's own, a number
 
 
 @pytest.fixture
