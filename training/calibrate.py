@@ -31,7 +31,7 @@ def calibrate(
     """Share of the painted error that remains on the skin, per kind and openness.
 
     Squared errors, in the geometric mean over faces, so that faint and strong marks count alike;
-    below 1 the gate does more good than harm. The best of each kind is written into `folder`.
+    below 1 the gate does more good than harm. The choice for each kind is written into `folder`.
     """
     save_gate(Gate(), folder)
     engine = RetouchEngine(folder)
@@ -64,9 +64,13 @@ def calibrate(
         kind: {o: float(np.exp(np.mean(np.log(r)))) for o, r in by_openness.items() if r}
         for kind, by_openness in remains.items()
     }
-    best = (min(one, key=one.__getitem__, default=0.0) for one in scores.values())
-    save_gate(Gate(tuple(best)), folder)
+    save_gate(Gate(tuple(_most_open(one) for one in scores.values())), folder)
     return scores
+
+
+def _most_open(scores: dict[float, float]) -> float:
+    """The most open gate within 5 % of the least error: who asks wants to see it done."""
+    return max(o for o, score in scores.items() if score <= 1.05 * min(scores.values()))
 
 
 def main(
