@@ -33,10 +33,10 @@ def test_keeping_everything_beats_every_edit(astronaut):
 
 
 def test_asked_severity_falls_and_grows_with_strength(astronaut):
-    plans = [Plan((Edit("wrinkles", FACE, strength),)) for strength in (0.4, 1.0)]
+    plans = [Plan((Edit("freckles", FACE, strength),)) for strength in (0.4, 1.0)]
     half, full = (measure(astronaut, p, pipeline.render(astronaut, p)).edits[0] for p in plans)
     assert half.found > 0
-    assert 0.1 < half.reduction < full.reduction
+    assert 0.2 < half.reduction < full.reduction
 
 
 def test_what_is_kept_and_what_is_outside_does_not_change(astronaut):
