@@ -229,7 +229,7 @@ class _Draft:
         if not meant:
             self._feedback_on_nothing(wish)
             return
-        before = [made.edit for made in tidy(self.edits)]
+        before, noted = [made.edit for made in tidy(self.edits)], len(self.notes)
         if self._spoken(wish, 0) is None:
             for made in meant:
                 self._set(made, change)
@@ -239,7 +239,8 @@ class _Draft:
                 for region in wish.where:
                     spot = replace(made.edit, where=(region,), side=wish.side)
                     self._feedback_at(replace(made, edit=spot), change)
-        if [made.edit for made in tidy(self.edits)] == before:
+        same = [made.edit for made in tidy(self.edits)] == before
+        if same and len(self.notes) == noted:
             self._note("at_limit", wish.what, wish.where)
 
     def _meant(self, wish: Adjust | Restore) -> list[Made]:
@@ -274,8 +275,9 @@ class _Draft:
         over = [made.edit.strength for made in mine if inside(made.edit, spot)]
         exact = any(inside(made.edit, spot) for made in within)
         if not exact and (over or not within):
-            if self.scene.found(spot) > 0:
-                strength = _strength(change(over[-1] if over else 0.0))
+            strength = _strength(change(over[-1] if over else 0.0))
+            # A part is given back whole, also where too little shows to be called found.
+            if (over and strength == 0) or self.scene.found(spot) > 0:
                 self._lay(replace(spot, strength=strength), asked.named)
             else:
                 self._note("not_found", _name(spot), spot.where)

@@ -17,7 +17,7 @@ from vision.photo import Photo
 
 # A gate below this leaves the pixel alone: what would change there is not visible, and an edited
 # area with a clear border can be checked.
-CLOSED = 0.02
+CLOSED = 0.03
 _STRIP = 512  # rows converted at once, so that a large photo is never held as float as a whole
 
 

@@ -98,19 +98,19 @@ def test_losses_are_least_at_the_truth():
 
 def test_training_learns_stops_and_goes_on(painted, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "render", lambda *args, **options: 6)
-    options = run.VisionTraining(minutes=0.15, crops=CROPS, network=TINY)
+    options = run.VisionTraining(minutes=0.2, crops=CROPS, network=TINY)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "painted").symlink_to(painted)
     run.train(tmp_path, tmp_path / "run", tmp_path / "out", options)
     first = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["state"]
-    longer = run.VisionTraining(minutes=0.3, crops=CROPS, network=TINY)
+    longer = run.VisionTraining(minutes=0.4, crops=CROPS, network=TINY)
     file = run.train(tmp_path, tmp_path / "run", tmp_path / "out", longer)
     second = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["state"]
     assert second["step"] > first["step"] > 0
-    assert second["seconds"] >= 0.3 * 60
-    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    if len(log) > 4:
-        assert log[-1]["detection"] < log[0]["detection"]
+    assert second["seconds"] >= 0.4 * 60
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    learnt = [log["detection"] for log in map(json.loads, lines) if "detection" in log]
+    assert learnt[-1] < learnt[0]
     network, prompts = load_network(file.parent)
     assert network.config == TINY
     assert prompts.shape == (len(LEARNT_KINDS), TINY.text)
