@@ -55,7 +55,7 @@ class PaintedCrops(IterableDataset):
         side: crop side, a multiple of 32.
         seed: order and crops are a function of the seed and of the step.
         crops: crops taken from one sample.
-        files: samples to use; all of the folder if None.
+        batch: crops that are yielded together.
     """
 
     def __init__(self, folder: Path, side: int, seed: int, crops: int = 4, batch: int = 16):

@@ -18,6 +18,7 @@ from training.imperfections.base import (
     scatter,
     tint,
 )
+from vision.vocabulary import Region
 
 # Lower lids of the mesh from the inner to the outer corner, image-left eye first.
 _LOWER_LIDS = (
@@ -26,16 +27,21 @@ _LOWER_LIDS = (
 )
 
 
-def redness(base: Base, rng: np.random.Generator, amount: float) -> Layer:
-    """Blood near the surface: flushed cheeks and nose, blotches, now and then fine vessels."""
-    mask = base.regions.mask
-    places = {"cheeks": 0.85, "nose": 0.6, "chin": 0.3, "forehead": 0.25, "between_brows": 0.2}
+def _somewhere(
+    base: Base, rng: np.random.Generator, places: dict[Region, float], otherwise: Region
+) -> np.ndarray:
+    """(512, 512) a random union of regions, each there by its chance and not equally strong."""
     area = np.zeros((SIZE, SIZE), np.float32)
     for region, chance in places.items():
         if rng.random() < chance:
-            area = np.maximum(area, mask(region) * rng.uniform(0.5, 1.0))
-    if not area.any():
-        area = mask("cheeks").copy()
+            area = np.maximum(area, base.regions.mask(region) * rng.uniform(0.5, 1.0))
+    return area if area.any() else base.regions.mask(otherwise).copy()
+
+
+def redness(base: Base, rng: np.random.Generator, amount: float) -> Layer:
+    """Blood near the surface: flushed cheeks and nose, blotches, now and then fine vessels."""
+    places = {"cheeks": 0.85, "nose": 0.6, "chin": 0.3, "forehead": 0.25, "between_brows": 0.2}
+    area = _somewhere(base, rng, places, otherwise="cheeks")
     area = cv2.GaussianBlur(area, (0, 0), rng.uniform(6, 18))
     blotches = cloud(rng, 3, 7) if rng.random() < 0.5 else cloud(rng, 6, 16, 40)
     low = rng.uniform(0.1, 0.5)
@@ -89,14 +95,8 @@ def dark_circles(base: Base, rng: np.random.Generator, amount: float) -> Layer:
 
 def shine(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     """Oil reflecting the lamp: pale light where the face already faces it, broken by pores."""
-    mask = base.regions.mask
     places = {"forehead": 0.8, "nose": 0.8, "cheeks": 0.65, "chin": 0.4, "between_brows": 0.4}
-    area = np.zeros((SIZE, SIZE), np.float32)
-    for region, chance in places.items():
-        if rng.random() < chance:
-            area = np.maximum(area, mask(region) * rng.uniform(0.5, 1.0))
-    if not area.any():
-        area = mask("forehead").copy()
+    area = _somewhere(base, rng, places, otherwise="forehead")
     facing = np.clip(base.shading - rng.uniform(0.75, 1.0), 0, None)
     facing = facing / max(float(np.percentile(facing[base.skin > 0.5], 98)), 1e-3)
     lobe = cv2.GaussianBlur(area, (0, 0), 9) * np.clip(facing, 0, 1.2) ** rng.uniform(0.8, 2.0)
