@@ -6,6 +6,7 @@ its checkpoint. Ends by writing `model.safetensors` (fp16) and `config.json` int
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from pathlib import Path
@@ -115,8 +116,16 @@ def train(
     best = run.average.module.eval()
     error = mean_error(best, val_set, mean, partners)
     print(f"{run.step} steps; val {error:.4f} of the eyes' distance")
-    best.half().save_pretrained(out)
+    _write(best, out)
     return LandmarkNet.from_pretrained(out).float().eval()
+
+
+def _write(network: LandmarkNet, out: Path) -> None:
+    """Weights in fp16 and their configuration, which also names their licence and source."""
+    network.half().save_pretrained(out)
+    config = out / "config.json"
+    facts = {"license": "Apache-2.0", "source": "trained in this project: training/regions.py"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | facts, indent=2) + "\n")
 
 
 class Run:

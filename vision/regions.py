@@ -195,17 +195,19 @@ class Regions:
     def _make_skin(self) -> Map:
         neck, face = self._neck(overlap=0.1), _filled(self._face_outline())
         ears = self._union(self._ear(edge) for edge in mesh.EAR_EDGE)
-        core = self._union(
-            self._outline(part) for part in (*mesh.UNDER_EYE, mesh.NOSE, *mesh.CHEEK)
-        )
+        under_eyes = self._union(self._outline(part) for part in mesh.UNDER_EYE)
+        core = self._union(self._outline(part) for part in (mesh.NOSE, *mesh.CHEEK))
+        core = np.maximum(core, under_eyes)
         clear = 1 - self._outline(mesh.AROUND_MOUTH)  # of moustaches, which can be white
         core = cv2.GaussianBlur(core * clear, (0, 0), 8)
         lit = np.maximum(core, 0.5 * face * clear)
-        # Prior log-odds: sure on the middle of the face, doubtful at ears and neck.
-        prior = 2.5 * core - 1.5 * (1 - face)
+        # Prior log-odds: sure on the middle of the face, doubtful at ears and neck. Below the eyes
+        # colour says nothing, for circles can be of any; rims of glasses are taken out as strands.
+        prior = 2.5 * core + 6 * under_eyes - 1.5 * (1 - face)
         shaded = np.maximum(core, 0.4 * face)
         odds = prior + skin.likelihood(self._crop, self.landmarks, lit, shaded)
         bare = skin.snapped((1 / (1 + np.exp(-odds))).astype(np.float32), self._crop)
+        bare = np.maximum(bare, skin.highlights(bare, self._crop, face * clear > 0.5))
         limit = np.maximum(np.maximum(face, neck), ears)
         strands = skin.strands(self._crop, self._length) * self._upper_face()
         return bare * limit * (1 - np.maximum(self._covered(), strands))

@@ -46,7 +46,7 @@ def likelihood(crop: NDArray[Any], landmarks: NDArray[Any], lit: Map, shaded: Ma
         return np.full((size, size), -EVEN_DISTANCE / 2, np.float32)
     columns, rows = places.round().astype(int).T
     colours = lab[rows, columns]
-    trusted = _agreeing(colours)
+    trusted = _agreeing(colours, places)
     places, colours = places[trusted], colours[trusted]
     spread = 1.5 * np.median(np.abs(colours - np.median(colours, axis=0)), axis=0)
     # On dark skin, or in little light, everything lies closer together: so does hair.
@@ -76,10 +76,17 @@ def _beyond_light(lab: Map, expected: Map, zones: Map) -> Map:
     return departure
 
 
-def _agreeing(colours: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which samples (n, 3) are not hair, glasses or a hand: those near their common median."""
-    middle = np.median(colours, axis=0)
-    far = np.abs(colours - middle) / (22.0, 12.0, 14.0)
+def _agreeing(colours: NDArray[Any], places: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which samples (n, 3) are not hair, glasses or a hand: those near the median of their half.
+
+    Light may fall on one half of a face alone; a half so dark that it may be covered by hair is
+    held against the other one.
+    """
+    right = places[:, 0] > np.median(places[:, 0])
+    halves = np.stack([np.median(colours[right == half], axis=0) for half in (False, True)])
+    darker = halves[:, 0] < 0.5 * halves[::-1, 0]
+    halves = np.where(darker[:, None], halves[::-1], halves)
+    far = np.abs(colours - halves[right.astype(int)]) / (22.0, 12.0, 14.0)
     return far.max(1) < 1
 
 
@@ -108,6 +115,22 @@ def snapped(mask: Map, crop: NDArray[Any], radius: int = 8, epsilon: float = 2e-
     )
     offset = mask_mean - slope * guide_mean
     return np.clip(mean(slope) * guide + mean(offset), 0, 1)
+
+
+def highlights(bare: Map, crop: NDArray[Any], where: NDArray[np.bool_]) -> Map:
+    """Bright islands within the skin, (512, 512) float32 in 0..1: too glossy to look like skin.
+
+    `bare` (512, 512) is the skin found so far; `where` says where such an island can be nothing
+    else (a white moustache is bright, too). Islands that reach beyond it are left out.
+    """
+    light = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    usual = float(np.median(light[bare > 0.5])) if (bare > 0.5).any() else 255.0
+    bright = ((bare < 0.9) & (cv2.blur(light, (5, 5)) > usual)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(bright, connectivity=8)
+    outside = np.unique(labels[~where])
+    island = (bright > 0) & ~np.isin(labels, outside)
+    wide = cv2.dilate(island.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(np.float32)
+    return cv2.GaussianBlur(wide, (0, 0), 1.5)
 
 
 def strands(crop: NDArray[Any], length: float) -> Map:

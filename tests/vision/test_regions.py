@@ -114,6 +114,32 @@ def test_marks_stay_within_skin():
     assert skin[spots[:, 1], spots[:, 0]].min() > 0.7
 
 
+def test_light_on_one_half_of_the_face_leaves_both_halves_skin():
+    crop, regions = astronaut_regions()
+    middle = regions.landmarks[[168, 5, 152], 0].mean()
+    dark = np.clip((crop / 255.0) * 0.55 + (0.03, -0.03, -0.03), 0, 1)
+    glaring = 0.3 * (crop / 255.0) + 0.7
+    left = (np.arange(CROP_SIZE) < middle)[None, :, None]
+    lit = (np.where(left, dark, glaring) * 255).astype(np.uint8)
+    skin = segment(lit, regions.landmarks).skin
+    for side in ("photo_left", "photo_right"):
+        cheek = regions.mask("cheeks", side) > 0.9
+        assert np.median(skin[cheek]) > 0.9
+
+
+def test_a_glaring_highlight_and_dark_circles_are_skin():
+    """Both are what people ask to have taken away, and neither has the colour of skin."""
+    crop, regions = astronaut_regions()
+    marked = crop.copy()
+    forehead = regions.landmarks[[151, 9]].mean(0).round().astype(int)
+    cv2.circle(marked, forehead.tolist(), 26, (255, 255, 255), -1, cv2.LINE_AA)
+    below = regions.mask("under_eyes") > 0.9
+    marked[below] = (marked[below] * (0.4, 0.4, 0.65)).astype(np.uint8)
+    skin = segment(marked, regions.landmarks).skin
+    assert skin[forehead[1], forehead[0]] > 0.9
+    assert np.median(skin[below]) > 0.6
+
+
 def test_landmarks_out_of_the_picture_are_no_error():
     crop, regions = astronaut_regions()
     for shift in ((300, 0), (-400, 200), (0, 5000)):
