@@ -7,26 +7,28 @@ import pytest
 
 from training.imperfections import mixture, painters
 from training.imperfections.base import to_linear, to_srgb
-from vision.vocabulary import LEARNT_KINDS
+from vision.vocabulary import KINDS
 
 
 def paint(base, kind: str, amount: float = 0.7, seed: int = 3):
     return painters[kind](base, np.random.default_rng(seed), amount)
 
 
-def test_every_learnt_kind_has_a_painter():
-    assert set(painters) == set(LEARNT_KINDS)
+def test_every_kind_has_a_painter():
+    groups = {"blemishes", "other"}  # names for several kinds, and for none
+    assert set(painters) == set(KINDS) - groups
 
 
-@pytest.mark.parametrize("kind", LEARNT_KINDS)
-def test_paint_is_seen_and_stays_on_the_skin(base, kind):
+@pytest.mark.parametrize("kind", painters)
+def test_paint_is_seen_and_stays_where_it_belongs(base, kind):
     density = paint(base, kind).density
+    place = base.regions.mask("teeth") if kind == "yellow_teeth" else base.skin
     assert density.shape == (512, 512, 3)
-    assert np.abs(density).max() > 0.05
-    assert np.abs(density[base.skin == 0]).max() == 0
+    assert np.abs(density).max() > 0.04
+    assert np.abs(density[place == 0]).max() == 0
 
 
-@pytest.mark.parametrize("kind", LEARNT_KINDS)
+@pytest.mark.parametrize("kind", painters)
 def test_the_same_seed_paints_the_same(base, kind):
     assert np.array_equal(paint(base, kind).density, paint(base, kind).density)
     assert not np.array_equal(paint(base, kind).density, paint(base, kind, seed=4).density)
@@ -49,12 +51,32 @@ def test_colours_are_the_kinds_own(base):
     assert paint(base, "shine").density.max() <= 0  # light is added, never taken
 
 
-def test_dark_circles_lie_under_the_eyes(base):
-    density = np.abs(paint(base, "dark_circles").density).sum(axis=2)
+@pytest.mark.parametrize("kind", ["dark_circles", "eye_bags"])
+def test_what_is_under_the_eyes_lies_there(base, kind):
+    density = np.abs(paint(base, kind).density).sum(axis=2)
     rows = np.average(np.arange(512), weights=density.sum(axis=1))
     eyes = base.points[[33, 133, 362, 263], 1].mean()
     nose = base.points[1, 1]
     assert eyes < rows < nose
+
+
+def test_stubble_grows_where_beards_do(base):
+    density = np.abs(paint(base, "stubble").density).sum(axis=2)
+    beard = np.max([base.regions.mask(r) for r in ("upper_lip", "chin", "jaw")], axis=0)
+    assert density[beard > 0.3].sum() > 0.8 * density.sum()
+
+
+def test_pits_and_bulges_are_shaded_on_both_sides(base):
+    """Relief is darker than the skin on one side and lighter on the other."""
+    for kind in ("scars", "eye_bags", "pores"):
+        density = paint(base, kind).density.mean(axis=2)
+        assert density.min() < 0 < density.max(), kind
+
+
+def test_mixtures_are_of_the_kinds_asked_for(base):
+    kinds = ("pores", "stubble")
+    drawn = [mixture(base, np.random.default_rng(seed), kinds) for seed in range(12)]
+    assert {layer.kind for layers in drawn for layer in layers} == set(kinds)
 
 
 def test_mixtures_vary_and_some_faces_stay_clean(base):

@@ -88,16 +88,17 @@ class Base:
 
 @dataclass(frozen=True)
 class Layer:
-    """One kind's paint: optical density (512, 512, 3) float32, zero off the skin."""
+    """One kind's paint: optical density (512, 512, 3) float32, zero off the skin (or teeth)."""
 
     kind: Kind
     density: np.ndarray
 
 
-def finish(base: Base, kind: Kind, density: np.ndarray) -> Layer:
-    """Soften a layer to the photo's own sharpness and keep it on the skin."""
+def finish(base: Base, kind: Kind, density: np.ndarray, on: np.ndarray | None = None) -> Layer:
+    """Soften a layer to the photo's own sharpness and keep it on the skin, or `on` (512, 512)."""
     soft = cv2.GaussianBlur(density, (0, 0), base.blur)
-    return Layer(kind, (soft * base.skin[..., None]).astype(np.float32))
+    place = base.skin if on is None else on
+    return Layer(kind, (soft * place[..., None]).astype(np.float32))
 
 
 def tint(rng: np.random.Generator, *weighted: tuple[np.ndarray, float]) -> np.ndarray:

@@ -21,7 +21,7 @@ from training.imperfections.base import (
 from vision.vocabulary import Region
 
 # Lower lids of the mesh from the inner to the outer corner, image-left eye first.
-_LOWER_LIDS = (
+LOWER_LIDS = (
     (133, 155, 154, 153, 145, 144, 163, 7, 33),
     (362, 382, 381, 380, 374, 373, 390, 249, 263),
 )
@@ -75,7 +75,7 @@ def dark_circles(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     drop = IOD * rng.uniform(0.15, 0.26)
     inner, height = rng.uniform(0.3, 1.0), rng.uniform(0.35, 0.7)
     field = np.zeros((SIZE, SIZE), np.float32)
-    for lid in _LOWER_LIDS:
+    for lid in LOWER_LIDS:
         points = base.points[list(lid)]
         across = np.linspace(0, 1, len(points))
         sag = drop * np.sin(np.pi * np.clip(across * 0.85 + 0.12, 0, 1)) ** 0.7
@@ -108,3 +108,20 @@ def shine(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     linear = np.maximum(base.linear, 0.01)
     lit = np.minimum(linear + added, 1.0)
     return finish(base, "shine", np.maximum(np.log(linear / np.maximum(lit, linear)), -1.2))
+
+
+def uneven_tone(base: Base, rng: np.random.Generator, amount: float) -> Layer:
+    """Patches of more and of less pigment and blood than the person's own mean, without edges."""
+    brown, red = (cloud(rng, 2, 5, 9) - 0.5 for _ in range(2))
+    depth = rng.uniform(0.1, 0.32) * (0.6 + 0.7 * amount)
+    pigment, blood = rng.uniform(0.4, 1.0), rng.uniform(0.2, 0.8)
+    density = (brown * pigment)[..., None] * MELANIN + (red * blood)[..., None] * HAEMOGLOBIN
+    return finish(base, "uneven_tone", (2 * depth * density).astype(np.float32))
+
+
+def yellow_teeth(base: Base, rng: np.random.Generator, amount: float) -> Layer:
+    """Stained enamel: it takes blue, a little green, and is darker towards the gums."""
+    stain = np.array([rng.uniform(0.03, 0.2), rng.uniform(0.25, 0.5), 1.0], np.float32)
+    depth = rng.uniform(0.15, 0.5) * (0.6 + 0.7 * amount)
+    field = (0.75 + 0.4 * cloud(rng, 12, 40)) * depth
+    return finish(base, "yellow_teeth", field[..., None] * stain, on=base.regions.mask("teeth"))

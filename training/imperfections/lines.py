@@ -50,7 +50,8 @@ def _carve(canvas, rng, path, width, depth, light) -> None:
     fade = np.sin(np.pi * np.clip(t, 0.02, 0.98)) ** rng.uniform(0.3, 0.8)
     broken = np.clip(CubicSpline(np.linspace(0, 1, 9), rng.uniform(0.35, 1.25, 9))(t), 0, 1.3)
     ridge_at = -light * width * 1.9  # skin folds up on the side away from the valley's shadow
-    fold = (np.zeros(2), 0.25, width * 3.2)  # the soft hollow that the sharp line runs in
+    # The soft hollow that the sharp line runs in; in deep folds it carries most of the shadow.
+    fold = (np.zeros(2), rng.uniform(0.15, 0.6), width * rng.uniform(2.6, 4.2))
     for offset, sign, spread in ((np.zeros(2), 1.0, width), (ridge_at, -0.4, width * 1.5), fold):
         line = np.zeros_like(canvas)
         pixels = np.int32((curve + offset) * 16)
