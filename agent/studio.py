@@ -71,6 +71,7 @@ class LocalStudio:
         folder = RETOUCH_FOLDER.parent
         shipped = {
             file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(folder.rglob("*.safetensors"))
+            for pattern in ("*.safetensors", "*.json")  # gates and passes decide pixels, too
+            for file in sorted(folder.rglob(pattern))
         }
         return {"centerface.onnx": MODEL_SHA256, **shipped}

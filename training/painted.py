@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
-from training.imperfections.render import STEP
+from training.imperfections import base
+from training.imperfections.render import STEP, found_file
 from vision.errors import FreckleError
-from vision.vocabulary import LEARNT_KINDS
+from vision.surroundings import to_linear, to_srgb
+from vision.vocabulary import FINE_KINDS, LEARNT_KINDS
 
 SIZE = 512
 # A pixel belongs to a kind by half when the paint changes it by this much (share of full scale).
 HALF_OWNED = 2.5 / 255
+_FINE = [LEARNT_KINDS.index(kind) for kind in FINE_KINDS]
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Batch:
         change: (B, 3, H, W), clean - painted.
         owners: (B, K, H, W), each kind's share of the pixel; the rest is nobody's.
         shares: (B, K, H, W), each kind's share of `change`; sums to 1 where there is paint.
+        tone: (B, 3, 1, 1), mean sRGB colour of the skin of the whole painted face.
     """
 
     photo: Tensor
@@ -39,6 +44,16 @@ class Batch:
     change: Tensor
     owners: Tensor
     shares: Tensor
+    tone: Tensor
+
+
+def face_light(sample: dict[str, np.ndarray]) -> np.ndarray:
+    """(3,) float32 mean linear light of the painted skin; every fourth pixel is enough."""
+    every = np.s_[::4, ::4]
+    density = sample["density"][(slice(None), *every)].astype(np.float32).sum(axis=0) * STEP
+    linear = base.to_linear(sample["crop"][every].astype(np.float32) / 255) * np.exp(-density)
+    skin = sample["skin"][every].astype(np.float32)[..., None]
+    return (linear * skin).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
 
 
 def place_map() -> np.ndarray:
@@ -56,14 +71,24 @@ class PaintedCrops(IterableDataset):
         seed: order and crops are a function of the seed and of the step.
         crops: crops taken from one sample.
         batch: crops that are yielded together.
+        found: marks of the bases that an earlier network found (`render.look`), if any.
     """
 
-    def __init__(self, folder: Path, side: int, seed: int, crops: int = 4, batch: int = 16):
+    def __init__(
+        self,
+        folder: Path,
+        side: int,
+        seed: int,
+        crops: int = 4,
+        batch: int = 16,
+        found: Path | None = None,
+    ):
         self.files = sorted(folder.glob("*.npz"))
         if not self.files:
             raise FreckleError(f"{folder} has no painted samples; run: freckle train vision")
         self.side, self.seed, self.crops, self.batch = side, seed, crops, batch
         self.place = place_map()
+        self.found = found
 
     def __iter__(self):
         rng = np.random.default_rng(self.seed)
@@ -73,6 +98,9 @@ class PaintedCrops(IterableDataset):
                 file = self.files[int(rng.integers(len(self.files)))]
                 with np.load(file) as sample:
                     loaded = {name: sample[name] for name in sample.files}
+                if self.found:
+                    loaded["own"] = loaded["own"] | np.load(found_file(self.found, file))
+                loaded["tone"] = face_light(loaded)
                 parts += [
                     self._cut(loaded, rng) for _ in range(min(self.crops, self.batch - len(parts)))
                 ]
@@ -92,10 +120,12 @@ class PaintedCrops(IterableDataset):
             "own": sample["own"][window][None],
             "place": self.place[(slice(None), *window)],
             "density": density,
+            "tone": sample["tone"].astype(np.float32),
             "light": np.float32(
                 [rng.uniform(0.75, 1.25), rng.uniform(0.92, 1.08), rng.uniform(0.92, 1.08)]
             ),
             "noise": np.float32([rng.uniform(0, 0.02) * (rng.random() < 0.5)]),
+            "blur": np.float32([rng.uniform(0, 1) * (rng.random() < 0.4)]),
         }
         if rng.random() < 0.5:
             for name in ("crop", "skin", "own", "place", "density"):
@@ -122,40 +152,36 @@ class PaintedCrops(IterableDataset):
 def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None) -> Batch:
     """Paint the crops and derive the truth (see `Batch`); `parts` as PaintedCrops yields them.
 
-    Light and white balance are varied before painting, noise is added after it to the photo;
-    the change is measured between paint and base, so it holds for the noisy photo too.
+    Light and white balance are varied before painting, sharpness after it on both sides; noise is
+    added to the photo, but the change is that between paint and base, so it holds for it too.
     """
-    linear = _to_linear(parts["crop"].float() / 255) * parts["light"][:, :1, None, None]
-    linear = (
-        linear
-        * torch.cat(
-            [
-                parts["light"][:, 1:2],
-                torch.ones_like(parts["light"][:, :1]),
-                parts["light"][:, 2:3],
-            ],
-            1,
-        )[:, :, None, None]
+    light = parts["light"][:, :1] * torch.stack(
+        [parts["light"][:, 1], torch.ones_like(parts["light"][:, 0]), parts["light"][:, 2]], dim=1
     )
+    light = light[:, :, None, None]
+    linear = to_linear(parts["crop"].float() / 255) * light
+    tone = to_srgb(parts["tone"][:, :, None, None] * light)
     density = parts["density"].float() * STEP
     total = density.sum(dim=1)
-    painted, clean = _to_srgb(linear * torch.exp(-total)), _to_srgb(linear)
+    blur = parts["blur"][:, :, None, None]
+    painted, clean = (_soften(to_srgb(x), blur) for x in (linear * torch.exp(-total), linear))
     change = clean - painted
-    amount = density.abs().mean(dim=2)
-    shares = amount / amount.sum(dim=1, keepdim=True).clamp(min=1e-4)
+    amount = _soften(density.abs().mean(dim=2), blur)
+    shares = amount / amount.sum(dim=1, keepdim=True).clamp(min=1e-6)
     size = change.abs().mean(dim=1, keepdim=True)
     owners = shares * (size / (size + HALF_OWNED))
     noise = torch.randn(painted.shape, generator=generator, device=painted.device)
     photo = (painted + noise * parts["noise"][:, :, None, None]).clamp(0, 1)
-    paint = size > 1 / 255
-    known = (~parts["own"].bool() | paint).float()
-    return Batch(photo, parts["skin"].float() / 255, parts["place"], known, change, owners, shares)
+    # A mark painted over the base's own hides it; a flush or a sheen does not.
+    covered = shares[:, _FINE].sum(dim=1, keepdim=True) * size > 1 / 255
+    known = (~parts["own"].bool() | covered).float()
+    skin = parts["skin"].float() / 255
+    return Batch(photo, skin, parts["place"], known, change, owners, shares, tone)
 
 
-def _to_linear(srgb: Tensor) -> Tensor:
-    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
-def _to_srgb(linear: Tensor) -> Tensor:
-    linear = linear.clamp(1e-6, 1)
-    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+def _soften(image: Tensor, share: Tensor) -> Tensor:
+    """(B, C, H, W), by a share (B, 1, 1, 1) from its own sharpness to a blur of 1.2 px."""
+    line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=image.device) / 16
+    kernel = (line[:, None] * line).expand(image.shape[1], 1, 5, 5)
+    padded = F.pad(image, (2, 2, 2, 2), mode="replicate")
+    return image + share * (F.conv2d(padded, kernel, groups=image.shape[1]) - image)

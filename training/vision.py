@@ -7,10 +7,11 @@ seconds spent, so a killed run goes on where it was.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,13 +24,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from training import losses
-from training.imperfections.render import render
+from training.imperfections.render import look, render
 from training.painted import Batch, PaintedCrops, to_batch
 from vision.detector import NetworkConfig
 from vision.prompts import PHRASES, text_tower
 from vision.retoucher import RetouchNetwork, blend
 from vision.vocabulary import LEARNT_KINDS
-from vision.weights_file import RETOUCH_FOLDER, save_network
+from vision.weights_file import RETOUCH_FOLDER, load_network, save_network
 
 RUN = Path("runs/vision")
 
@@ -44,8 +45,8 @@ class VisionTraining:
         rate: peak learning rate.
         crops: (side, how many) of each step in turn. Marks fill a 64-px crop best: such steps
             teach the detector alone; wider ones also teach the retoucher.
-        polish: last share of the budget, in which the detector stands still and the retoucher,
-            which sees every second step until then, catches up.
+        polish: last share of the budget, in which the detector stands still and the retoucher
+            learns to work with what the detector really finds.
         detection, dice, amplitude, change, gradient: weights of the losses.
     """
 
@@ -53,8 +54,8 @@ class VisionTraining:
     variants: int = 2
     seed: int = 0
     rate: float = 1.2e-3
-    crops: tuple[tuple[int, int], ...] = ((64, 48), (128, 14), (64, 48), (256, 4))
-    polish: float = 0.2
+    crops: tuple[tuple[int, int], ...] = ((64, 48), (128, 14), (256, 4))
+    polish: float = 0.25
     detection: float = 1.0
     dice: float = 1.0
     amplitude: float = 0.3
@@ -101,7 +102,7 @@ def step_losses(
     size = len(batch.photo)
     prompts, own_words = (t.to(batch.photo.device) for t in book.draw(size, rng))
     with torch.set_grad_enabled(detect):
-        found = network.detect(batch.photo, batch.skin, batch.place, prompts, own_words)
+        found = network.detect(batch.photo, batch.skin, batch.place, prompts, own_words, batch.tone)
     owners = found.owners
     amount = batch.change.abs().mean(dim=1, keepdim=True)
     terms = {
@@ -114,7 +115,8 @@ def step_losses(
     if not retouch:
         return terms
     strengths = _strengths(batch, rng)
-    taught = (torch.rand(size, 1, 1, 1, generator=rng) < 0.5).to(batch.photo.device)
+    # Half of the time by the true masks while the detector learns, then by its own alone.
+    taught = (torch.rand(size, 1, 1, 1, generator=rng) < 0.5 * detect).to(batch.photo.device)
     # Ownership is taught by its own losses alone: a change that is not good yet would teach it to
     # close every gate (seen: 1,300 steps without a single mole).
     gating = torch.where(taught, batch.owners, owners.detach())
@@ -138,29 +140,50 @@ def _strengths(batch: Batch, rng: torch.Generator) -> Tensor:
     return (strengths * asked).to(batch.photo.device)
 
 
-def train(data: Path, run: Path, out: Path, options: VisionTraining | None = None) -> Path:
+def train(
+    data: Path,
+    run: Path,
+    out: Path,
+    options: VisionTraining | None = None,
+    teacher: Path | None = None,
+) -> Path:
     """Paint samples if needed, train until the budget is spent, write the weights.
 
     Args:
         data: folder with manifest.csv, landmarks.npz and the photos.
         run: folder of the painted samples, the log and the checkpoint; a later call resumes.
         out: folder for model.safetensors and config.json.
+        teacher: weights of an earlier round: a fresh run starts from them, and what they find on
+            the unpainted bases is left out of the loss (`render.look`). Its sizes and kinds
+            replace those of `options`.
 
     Returns:
         The weights file.
     """
     options = options or VisionTraining()
     torch.manual_seed(options.seed)
+    network, found = RetouchNetwork(options.network), None
+    if teacher:
+        network = load_network(teacher)[0].train()
+        options = replace(options, network=network.config)
+        weights = (teacher / "model.safetensors").read_bytes()
+        found = run / f"found-{hashlib.sha256(weights).hexdigest()[:8]}"
     render(data, run / "painted", variants=options.variants, seed=options.seed)
+    if teacher:
+        look(data, found, teacher)
     accelerator = Accelerator(mixed_precision="bf16")
     book = Phrasebook(options.network.kinds)
-    network = RetouchNetwork(options.network).to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=0.01)
     state = _resume(run / "checkpoint.pt", network, average, optimiser)
     network, optimiser = accelerator.prepare(network, optimiser)
     average.to(accelerator.device)
-    sources = {shape: _crops(run, *shape, options.seed + state["step"]) for shape in options.crops}
+    painted = run / "painted"
+    sources = {
+        shape: _crops(painted, *shape, options.seed + state["step"], found)
+        for shape in options.crops
+    }
     rng = torch.Generator().manual_seed(options.seed + state["step"])
     began, saved = time.monotonic() - state["seconds"], time.monotonic()
     while (spent := time.monotonic() - began) < options.minutes * 60:
@@ -206,9 +229,9 @@ def train(data: Path, run: Path, out: Path, options: VisionTraining | None = Non
     return save_network(average.module, book.prompts, out)
 
 
-def _crops(run: Path, side: int, batch: int, seed: int):
+def _crops(painted: Path, side: int, batch: int, seed: int, found: Path | None):
     a_sample = max(2, 512 // side)  # crops from one painted face: reading it costs more than a cut
-    source = PaintedCrops(run / "painted", side, seed, crops=a_sample, batch=batch)
+    source = PaintedCrops(painted, side, seed, crops=a_sample, batch=batch, found=found)
     return iter(DataLoader(source, batch_size=None, num_workers=1, prefetch_factor=4))
 
 
@@ -254,13 +277,16 @@ def main(
     out: Annotated[Path, typer.Option(help="where model.safetensors goes")] = RETOUCH_FOLDER,
     minutes: Annotated[float, typer.Option(help="wall clock of all sessions together")] = 60,
     variants: Annotated[int, typer.Option(help="painted samples a face")] = 2,
+    teacher: Annotated[
+        Path | None, typer.Option(help="weights of an earlier round to start and learn from")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of painting, crops and weights")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
     """Train the detector and the retoucher on painted faces; a killed run goes on."""
     torch.set_num_threads(threads)
     options = VisionTraining(minutes=minutes, variants=variants, seed=seed)
-    print(f"wrote {train(data, run, out, options)}")
+    print(f"wrote {train(data, run, out, options, teacher)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Edits brought to the photo's own resolution, depth and colours.
 
 The network's change is made on a 512-px crop; it is smooth except at marks, so it is enlarged and
-*added* to the photo: the skin's own grain, which lives above the crop's resolution, stays. Only
-pixels with an open gate are written; every other integer is the photo's own.
+*added* to the photo: the skin's own grain, which lives above the crop's resolution, stays
+(`vision.grain` says what is grain). Only pixels with an open gate are written; every other integer
+is the photo's own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 from vision.faces import Alignment
+from vision.grain import Grain
 from vision.photo import Photo
 
 # A gate below this leaves the pixel alone: what would change there is not visible, and an edited
@@ -29,11 +31,15 @@ class CropChange:
         gate: (512, 512) float32 0..1, how far each pixel is edited.
         change: (512, 512, 3) float32, added to sRGB values in 0..1 (gate included).
         forbidden: (512, 512) float32, above 0 where nothing may change; None for nowhere.
+        fine: (512, 512) float32, the part of the gate that belongs to marks with fine edges.
+        grain: of the skin; None where the photo is no finer than the crop.
     """
 
     gate: np.ndarray
     change: np.ndarray
     forbidden: np.ndarray | None
+    fine: np.ndarray
+    grain: Grain | None
 
 
 def soften(area: np.ndarray) -> np.ndarray:
@@ -62,6 +68,12 @@ def write(
         rows, columns = np.s_[top : block[3]], np.s_[x0:x1]
         native = pixels[rows, columns]
         values = photo.to_srgb(native)
+        if edit.grain is not None:
+            fine = alignment.to_photo(edit.fine.astype(np.float32), (height, width), block)
+            smooth = alignment.to_photo(edit.grain.crop, (height, width), block)
+            # At the crop's border, where it is blended with nothing, there is nothing to compare.
+            within = alignment.to_photo(np.ones_like(edit.gate), (height, width), block) > 0.999
+            change = change - (fine * within)[..., None] * edit.grain.excess(values, smooth)
         # The difference of two conversions, so that a profile's rounding changes nothing where
         # the change is nothing.
         moved = photo.from_srgb(np.clip(values + change, 0, 1)) - photo.from_srgb(values)

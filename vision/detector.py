@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.layers import ChannelNorm, Down, ResidualBlock, Up
+from vision.surroundings import skin_tone
 from vision.vocabulary import LEARNT_KINDS
 
 
@@ -44,15 +45,17 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class Gate:
-    """How readily each kind is given a pixel.
+    """How readily each kind is given a pixel, and how often it is looked for again.
 
     Chosen on validation faces after training (`training.calibrate`) and stored with the weights.
 
     Attributes:
         openness: (K,) added to each kind's logit; positive opens its gate. Empty for all zero.
+        passes: (K,) rounds of removal, each on what the last one left. Empty for one each.
     """
 
     openness: tuple[float, ...] = ()
+    passes: tuple[int, ...] = ()
 
     def owners(self, logits: Tensor) -> Tensor:
         """(B, K + 1, H, W) logits, "none" last -> (B, K, H, W) shares, summing to at most 1."""
@@ -71,11 +74,15 @@ class Detection(NamedTuple):
         amplitude: (B, 1, H, W), predicted distance to clean skin, in 0..1 of full scale
             (mean absolute change of the sRGB channels).
         features: encoder and decoder features at 1/2 and 1/4, for the retoucher.
+        crop, skin, tone: what was looked at, as given to the detector.
     """
 
     logits: Tensor
     amplitude: Tensor
     features: tuple[Tensor, Tensor]
+    crop: Tensor
+    skin: Tensor
+    tone: Tensor
 
     @property
     def owners(self) -> Tensor:
@@ -103,7 +110,7 @@ class Detector(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         w, kinds = config.widths, len(config.kinds)
-        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(9 * 4, w[0], 3, padding=1))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12 * 4, w[0], 3, padding=1))
         self.encoders = nn.ModuleList(
             nn.Sequential(ResidualBlock(c), ResidualBlock(c, dilation))
             for c, dilation in zip(w, (1, 1, 2, 2), strict=True)
@@ -135,6 +142,7 @@ class Detector(nn.Module):
         place: Tensor,
         prompts: Tensor,
         own_words: Tensor | None = None,
+        tone: Tensor | None = None,
     ) -> Detection:
         """Compare every pixel with every prompt.
 
@@ -145,8 +153,12 @@ class Detector(nn.Module):
             prompts: (K, text) or (B, K, text) embeddings, one for each pre-defined kind.
             own_words: (K,) or (B, K) bool, True where the prompt is the user's own words and
                 goes through the shared mapping.
+            tone: (B, 3, 1, 1) the person's skin tone (`surroundings.skin_tone`): redness and
+                shine are such only beside it. Taken from the crop where it shows the whole face.
         """
-        x = self.stem(torch.cat([2 * crop - 1, local_contrast(crop), skin, place], dim=1))
+        tone = skin_tone(crop, skin) if tone is None else tone
+        seen = [2 * crop - 1, local_contrast(crop), skin, place, 4 * (crop - tone)]
+        x = self.stem(torch.cat(seen, dim=1))
         levels = []
         for index, encoder in enumerate(self.encoders):
             x = encoder(x if index == 0 else self.downs[index - 1](x))
@@ -158,7 +170,7 @@ class Detector(nn.Module):
         fine = self.fine(decoded[0])
         logits = self._compare(fine, self.coarse(decoded[2]), prompts, own_words)
         amplitude = F.softplus(self.amplitude(fine).float() - 3.0)
-        return Detection(logits, amplitude, (decoded[0], decoded[1]))
+        return Detection(logits, amplitude, (decoded[0], decoded[1]), crop, skin, tone)
 
     def _compare(
         self, fine: Tensor, coarse: Tensor, prompts: Tensor, own_words: Tensor | None

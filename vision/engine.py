@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vision.compose import CLOSED
+from vision.detector import Detection
 from vision.faces import CROP_SIZE
 from vision.prompts import PHRASES, text_tower
 from vision.retoucher import RetouchNetwork
@@ -23,31 +26,44 @@ LEAST_LIKENESS = 0.55
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """The detector's answer for one crop.
-
-    Attributes:
-        owners: (K, 512, 512) float32, each kind's share of the pixel, zero off the skin.
-        amplitude: (512, 512) float32, distance to clean skin, 0..1 of full scale.
-        logits: (K + 1, 512, 512) float32, "none" last, before the gate.
-        features: of the network, kept for the retoucher.
-        prompts: (K, text) the embeddings that were asked for.
-    """
-
-    owners: np.ndarray
-    amplitude: np.ndarray
-    logits: torch.Tensor
-    features: tuple[torch.Tensor, torch.Tensor]
-    prompts: torch.Tensor
-
-
-@dataclass(frozen=True)
 class OwnWords:
     """A prompt in the user's own words: the known kind it is nearest to, and how near (0..1)."""
 
     kind: str
     likeness: float
     embedding: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The detector's answer for one crop.
+
+    Attributes:
+        owners: (K, 512, 512) float32, each kind's share of the pixel, zero off the skin.
+        amplitude: (512, 512) float32, distance to clean skin, 0..1 of full scale.
+        detection: the network's own answer, before the gate, kept for the retoucher.
+        prompts: (K, text) the embeddings that were asked for.
+        words: the user's own words that one channel answers to, if any.
+    """
+
+    owners: np.ndarray
+    amplitude: np.ndarray
+    detection: Detection
+    prompts: torch.Tensor
+    words: OwnWords | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Healing:
+    """What full strength does to the asked kinds.
+
+    Attributes:
+        gates: (A, 512, 512) float32 0..1, how far each pixel is edited for each asked kind.
+        changes: (A, 512, 512, 3) float32, added to sRGB values in 0..1 (gates included).
+    """
+
+    gates: np.ndarray
+    changes: np.ndarray
 
 
 class RetouchEngine:
@@ -70,7 +86,7 @@ class RetouchEngine:
 
     @torch.inference_mode()
     def detect(self, crop: np.ndarray, skin: np.ndarray, words: OwnWords | None = None) -> Found:
-        """Who owns each pixel of an aligned crop (512, 512, 3) uint8 with skin (512, 512) 0..1.
+        """Who owns each pixel of an aligned crop (512, 512, 3) of 0..255 with skin (512, 512) 0..1.
 
         With `words`, the channel of the nearest known kind answers to the user's own words.
         """
@@ -88,17 +104,55 @@ class RetouchEngine:
             )
         owners = self.gate.owners(found.logits)[0].cpu().numpy() * skin
         amplitude = found.amplitude[0, 0].float().cpu().numpy()
-        return Found(owners, amplitude, found.logits[0].float(), found.features, prompts)
+        return Found(owners, amplitude, found, prompts, words)
+
+    def heal(
+        self, crop: np.ndarray, skin: np.ndarray, found: Found, asked: tuple[int, ...]
+    ) -> Healing:
+        """Take the asked channels away; `found` is the detection on `crop`, as in `detect`.
+
+        How many passes a kind gets is calibrated with the gate.
+        """
+        passes = tuple(self.gate.passes[k] if self.gate.passes else 1 for k in asked)
+        *_, healing = self.heal_in_passes(crop, skin, found, asked, passes)
+        return healing
+
+    def heal_in_passes(
+        self,
+        crop: np.ndarray,
+        skin: np.ndarray,
+        found: Found,
+        asked: tuple[int, ...],
+        passes: tuple[int, ...],
+    ) -> Iterator[Healing]:
+        """What is reached after each pass, of which every asked channel takes part in `passes`.
+
+        Each looks at what the last one left: progressive retouching (BPFRe) with one network.
+        What the first pass did not find, no later one may claim.
+        """
+        taking_part = np.array(passes)
+        first = found.owners[list(asked)] > CLOSED
+        gates = np.zeros((len(asked), *skin.shape), np.float32)
+        changes = np.zeros((*gates.shape, 3), np.float32)
+        for step in range(max(passes)):
+            if step:
+                healed = np.clip(crop + 255 * changes.sum(axis=0), 0, 255)
+                found = self.detect(healed, skin, found.words)
+            again = taking_part > step
+            still = tuple(np.array(asked)[again].tolist())
+            owners = found.owners[list(still)] * first[again]
+            changes[again] += owners[..., None] * self._change(found, still)
+            gates[again] = 1 - (1 - gates[again]) * (1 - owners)
+            yield Healing(gates.copy(), changes.copy())
 
     @torch.inference_mode()
-    def change(self, found: Found, asked: np.ndarray) -> np.ndarray:
-        """Change toward clean skin, (512, 512, 3) float32 of sRGB 0..1.
-
-        `asked` (K, 512, 512) is the ownership of the asked kinds, zero for the others.
-        """
+    def _change(self, found: Found, asked: tuple[int, ...]) -> np.ndarray:
+        """Change toward clean skin, (512, 512, 3) float32 of sRGB 0..1, before any gate."""
+        chosen = torch.zeros(found.owners.shape)
+        chosen[list(asked)] = torch.from_numpy(found.owners[list(asked)])
         with self._lock, self._autocast():
-            change = self.network.retoucher(
-                found.features, torch.from_numpy(asked)[None].to(self.device), found.prompts
+            change = self.network.change(
+                found.detection, chosen[None].to(self.device), found.prompts
             )
         return change[0].permute(1, 2, 0).cpu().numpy()
 

@@ -12,15 +12,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from skimage.filters import apply_hysteresis_threshold
 
 from vision import compose, engine, faces, landmarks, regions
 from vision.errors import NothingToDo
+from vision.grain import Grain, grain_of
 from vision.photo import Photo
 from vision.plan import Edit, Keep, Plan
-from vision.vocabulary import LEARNT_KINDS, Kind, Region, Side, expand_kind
+from vision.vocabulary import FINE_KINDS, LEARNT_KINDS, Kind, Region, Side, expand_kind
 
 # A pixel counts as showing a kind from this ownership on.
 FOUND = 0.3
+# A mark of a fine kind is kept when it reaches this ownership somewhere.
+SURE = 0.4
 # Distance to clean skin, as a share of full scale, that counts as severity 1.
 SEVERE = 0.15
 
@@ -50,7 +54,7 @@ class FaceAnalysis:
     def __init__(self, photo: Photo, face: faces.Face):
         self.photo, self.face = photo, face
         self._own_words: dict[str, engine.Found] = {}
-        self._changes: dict[tuple, np.ndarray] = {}
+        self._healings: dict[int, tuple[tuple[int, ...], engine.Healing]] = {}
 
     @cached_property
     def alignment(self) -> faces.Alignment:
@@ -84,6 +88,11 @@ class FaceAnalysis:
     @cached_property
     def detected(self) -> engine.Found:
         return engine.engine().detect(self.crop, self.skin)
+
+    @cached_property
+    def grain(self) -> Grain | None:
+        clean = (self.skin > 0.9) & (self.detected.owners.max(axis=0) < FOUND)
+        return grain_of(self.photo, self.alignment, self.crop, clean)
 
     def marks(self, kind: Kind, phrase: str | None = None) -> Marks:
         """Where one kind is.
@@ -128,14 +137,14 @@ class FaceAnalysis:
         owner = np.sum([self.marks(k, phrase).owner for k in learnt], axis=0)
         return float(((owner > FOUND) & (self.place(where, side) > 0.5)).sum() / self.face_area)
 
-    def change_for(self, found: engine.Found, asked: tuple[int, ...]) -> np.ndarray:
-        """Change toward clean skin for a set of channels, kept for the next strength."""
-        key = (id(found), asked)
-        if key not in self._changes:
-            chosen = np.zeros_like(found.owners)
-            chosen[list(asked)] = found.owners[list(asked)]
-            self._changes[key] = engine.engine().change(found, chosen)
-        return self._changes[key]
+    def healing(self, found: engine.Found, asked: tuple[int, ...]) -> engine.Healing:
+        """What full strength does to a set of channels; the last of each detection is kept for
+        the next strength (it may take 30 MB)."""
+        kept, healing = self._healings.get(id(found), ((), None))
+        if healing is None or kept != asked:
+            healing = engine.engine().heal(self.crop, self.skin, found, asked)
+            self._healings[id(found)] = asked, healing
+        return healing
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,33 +195,41 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
 
 
 def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> compose.CropChange:
-    """Gate, change and forbidden area of one face in crop space."""
+    """Gates, change and forbidden area of one face in crop space."""
     change = np.zeros((*face.skin.shape, 3), np.float32)
-    gate = np.zeros_like(face.skin)
-    for found, group in _by_detection(face, edits):
-        strengths = np.zeros_like(found.owners)
-        for edit in group:  # in order: of one kind, a later edit wins where two overlap
-            channel = LEARNT_KINDS.index(face.marks(edit.what, edit.phrase).kind)
-            mask = face.place(edit.where, edit.side)
-            allowed = mask * (1 - _kept(face, keeps, edit))
-            strengths[channel] += allowed * (edit.strength - strengths[channel])
+    gate, fine = np.zeros_like(face.skin), np.zeros_like(face.skin)
+    for found, strengths in _strengths(face, edits, keeps):
         asked = tuple(np.flatnonzero(strengths.any(axis=(1, 2))).tolist())
         if not asked:
             continue
-        part = (strengths * found.owners).sum(axis=0)
-        change += part[..., None] * face.change_for(found, asked)
-        gate = np.minimum(gate + part, 1)
+        healing, strengths = face.healing(found, asked), strengths[list(asked)]
+        gates = strengths * healing.gates
+        room = 1 - gate  # what one detection healed is not healed again by another
+        change += room[..., None] * (strengths[..., None] * healing.changes).sum(axis=0)
+        is_fine = [LEARNT_KINDS[k] in FINE_KINDS for k in asked]
+        fine += room * np.minimum(gates[is_fine].sum(axis=0), 1)
+        gate += room * np.minimum(gates.sum(axis=0), 1)
     forbidden = np.max([protected(face, keep, edits) for keep in keeps], axis=0) if keeps else None
-    return compose.CropChange(gate, change, forbidden)
+    return compose.CropChange(gate, change, forbidden, fine, face.grain)
 
 
-def _by_detection(face: FaceAnalysis, edits: list[Edit]):
-    """Edits grouped by the detection that answers to their words."""
-    groups: dict[int, tuple[engine.Found, list[Edit]]] = {}
+def _strengths(
+    face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]
+) -> list[tuple[engine.Found, np.ndarray]]:
+    """How strongly each channel (K, 512, 512) is edited, per detection that answers to the words.
+
+    In order: of one kind, a later edit wins where two overlap.
+    """
+    asked: dict[int, tuple[engine.Found, np.ndarray]] = {}
     for edit in edits:
         found = face.found_for(edit.what, edit.phrase)
-        groups.setdefault(id(found), (found, []))[1].append(edit)
-    return groups.values()
+        _, own = asked.setdefault(id(found), (found, np.zeros_like(found.owners)))
+        channel = LEARNT_KINDS.index(face.marks(edit.what, edit.phrase).kind)
+        allowed = face.place(edit.where, edit.side) * (1 - withheld(face, keeps, edit))
+        for _, strengths in asked.values():
+            wanted = edit.strength if strengths is own else 0.0
+            strengths[channel] += allowed * (wanted - strengths[channel])
+    return list(asked.values())
 
 
 def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
@@ -221,11 +238,19 @@ def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
     if keep.what == "everything":
         return (place > 0.02).astype(np.float32)
     marks = [
-        face.marks(kind, keep.phrase).owner > FOUND
+        _shown(face.marks(kind, keep.phrase))
         for kind in expand_kind(keep.what)
         if kind in LEARNT_KINDS or (kind == "other" and keep.phrase)
     ]
     return (np.any(marks, axis=0) & (place > 0.02)).astype(np.float32) if marks else place * 0
+
+
+def _shown(marks: Marks) -> np.ndarray:
+    """(512, 512) bool where a kind is, without specks of a fine kind that nowhere are sure: each
+    would leave a dot in a line that is softened around it."""
+    if marks.kind not in FINE_KINDS:
+        return marks.owner > FOUND
+    return apply_hysteresis_threshold(marks.owner, FOUND, SURE)
 
 
 def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
@@ -236,7 +261,7 @@ def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
     return float(narrow.sum()) < 0.9 * float(wide.sum()) and keep.what == edit.what
 
 
-def _kept(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
+def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
     """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
     held = np.zeros_like(face.skin)
     for keep in keeps:

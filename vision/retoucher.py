@@ -24,6 +24,10 @@ from vision.layers import (
     from_windows,
     to_windows,
 )
+from vision.surroundings import VIEWS, clean_skin
+
+# Marks differ from clean skin by a twentieth of full scale: this brings them to the order of 1.
+_CONTRAST = 8
 
 
 class TargetAwareBlock(nn.Module):
@@ -93,7 +97,7 @@ class Retoucher(nn.Module):
         half, quarter = config.widths[:2]
         prompt = 2 * quarter
         self.window = config.window
-        self.enter = nn.Conv2d(quarter + 1, quarter, 1)
+        self.enter = nn.Conv2d(quarter + 1 + 3 * VIEWS, quarter, 1)
         self.no_prompt = nn.Parameter(torch.zeros(config.text))
         self.words = nn.Linear(config.text, prompt)
         self.sight = nn.Linear(quarter, prompt)
@@ -104,33 +108,43 @@ class Retoucher(nn.Module):
         self.up = Up(quarter, half)
         self.skip_gate = nn.Conv2d(1, half, 1)
         self.refine = nn.Sequential(
-            nn.Conv2d(2 * half + 1, half, 3, padding=1), ResidualBlock(half), ResidualBlock(half)
+            nn.Conv2d(2 * half + 1 + 3 * (3 + VIEWS), half, 3, padding=1),
+            ResidualBlock(half),
+            ResidualBlock(half),
         )
-        self.to_change = nn.Sequential(nn.Conv2d(half, 12, 3, padding=1), nn.PixelShuffle(2))
+        # Full resolution: the change itself in three channels, and a share of each view.
+        self.to_change = nn.Sequential(
+            nn.Conv2d(half, 4 * (3 + VIEWS), 3, padding=1), nn.PixelShuffle(2)
+        )
         nn.init.zeros_(self.to_change[0].weight)
         nn.init.zeros_(self.to_change[0].bias)
 
-    def forward(self, features: tuple[Tensor, Tensor], asked: Tensor, prompts: Tensor) -> Tensor:
-        """Change toward clean skin.
+    def forward(self, found: Detection, asked: Tensor, prompts: Tensor) -> Tensor:
+        """Change toward clean skin: shares of the clean skin around, and what they do not give.
 
         Args:
-            features: the detector's, at 1/2 and 1/4 of the crop.
+            found: the detector's answer.
             asked: (B, K, H, W) ownership of the asked kinds, zero for the others.
             prompts: (K, text) or (B, K, text) prompt embeddings.
 
         Returns:
             (B, 3, H, W) float32 change of the sRGB values; meaningful where `asked` is not zero.
         """
-        skip, x = features
-        mark = asked.sum(dim=1, keepdim=True).clamp(0, 1).to(x.dtype)
+        skip, x = found.features
+        mark = asked.sum(dim=1, keepdim=True).clamp(0, 1)
+        views = clean_skin(found.crop, found.skin, mark, found.tone)
+        contrast = _CONTRAST * views.flatten(1, 2).to(x.dtype)
+        mark = mark.to(x.dtype)
         half, quarter = F.max_pool2d(mark, 2), F.max_pool2d(mark, 4)
         prompt = self._prompt(x, quarter, asked, prompts)
-        x = self.enter(torch.cat([x, quarter], dim=1))
+        x = self.enter(torch.cat([x, quarter, F.avg_pool2d(contrast, 4)], dim=1))
         x = self._in_windows(x, quarter, prompt)
         # Blemish-aware skip (BPFRe): the supervised map re-weights what the decoder may copy.
         skip = skip * torch.sigmoid(2 + self.skip_gate(half))
-        x = self.refine(torch.cat([self.up(x), skip, half], dim=1))
-        return self.to_change(x).float()
+        near = F.pixel_unshuffle(contrast[:, :3], 2)
+        seen = [self.up(x), skip, half, near, F.avg_pool2d(contrast[:, 3:], 2)]
+        out = self.to_change(self.refine(torch.cat(seen, dim=1))).float()
+        return out[:, :3] + (out[:, 3:, None] * views).sum(dim=1)
 
     def _prompt(self, x: Tensor, quarter: Tensor, asked: Tensor, prompts: Tensor) -> Tensor:
         """Words of what was asked, fused with the look of the places they point at: (B, P)."""
@@ -162,17 +176,18 @@ class RetouchNetwork(nn.Module):
         self.detector = Detector(config)
         self.retoucher = Retoucher(config)
 
-    def detect(self, crop, skin, place, prompts, own_words=None) -> Detection:
+    def detect(self, crop, skin, place, prompts, own_words=None, tone=None) -> Detection:
         """See `Detector.forward`."""
-        return self.detector(crop, skin, place, prompts, own_words)
+        return self.detector(crop, skin, place, prompts, own_words, tone)
 
     def change(self, detection: Detection, asked: Tensor, prompts: Tensor) -> Tensor:
         """See `Retoucher.forward`."""
-        return self.retoucher(detection.features, asked, prompts)
+        return self.retoucher(detection, asked, prompts)
 
 
 def blend(photo: Tensor, owners: Tensor, strengths: Tensor, change: Tensor) -> Tensor:
-    """y = x + g d with g = sum_k s_k q_k: the only way the network touches a photo.
+    """y = x + g d with g = sum_k s_k q_k: one pass, as it is trained (`RetouchEngine.heal` makes
+    several and keeps the kinds apart).
 
     Args:
         photo: (B, 3, H, W).

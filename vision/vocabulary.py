@@ -34,6 +34,9 @@ LEARNT_KINDS: tuple[Kind, ...] = (
     "acne", "freckles", "moles", "dark_spots", "wrinkles", "dark_circles", "redness", "shine",
 )  # fmt: skip
 
+# Kinds whose marks are small or thin: their edges are finer than a 512-px crop of a large photo.
+FINE_KINDS: tuple[Kind, ...] = ("acne", "freckles", "moles", "dark_spots", "wrinkles")
+
 # Part of a person rather than a flaw: kept by `auto` unless the user names them.
 PERMANENT_KINDS: tuple[Kind, ...] = ("freckles", "moles", "scars")
 

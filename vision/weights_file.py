@@ -70,7 +70,8 @@ def load_gate(folder: Path = RETOUCH_FOLDER) -> Gate:
     """The calibrated gate of the weights in `folder`."""
     from vision.detector import Gate
 
-    return Gate(tuple(json.loads((folder / "config.json").read_text())["gate"]["openness"]))
+    stored = json.loads((folder / "config.json").read_text())["gate"]
+    return Gate(**{name: tuple(values) for name, values in stored.items()})
 
 
 def save_gate(gate: Gate, folder: Path) -> None:

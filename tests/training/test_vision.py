@@ -10,15 +10,16 @@ import torch
 
 from training import losses
 from training import vision as run
-from training.evaluate.vision import average_precision, measure_face, paint
-from training.imperfections import mixture
+from training.evaluate.filters import FILTERS, inpaint
+from training.evaluate.vision import average_precision, compare_face, measure_face, paint
+from training.imperfections import mixture, render
 from training.imperfections.base import Base
 from training.imperfections.render import own_marks
 from training.painted import PaintedCrops, to_batch
 from vision.detector import NetworkConfig
 from vision.engine import engine
-from vision.vocabulary import LEARNT_KINDS
-from vision.weights_file import load_network
+from vision.vocabulary import FINE_KINDS, LEARNT_KINDS
+from vision.weights_file import RETOUCH_FOLDER, load_network
 
 CROPS = ((64, 4), (128, 2))
 TINY = NetworkConfig(widths=(8, 16, 16, 16), features=8, blocks=2, heads=2)
@@ -116,6 +117,38 @@ def test_training_learns_stops_and_goes_on(painted, tmp_path, monkeypatch):
     assert prompts.shape == (len(LEARNT_KINDS), TINY.text)
 
 
+def test_marks_that_a_teacher_finds_on_the_bases_are_not_taught_as_nothing(
+    base, painted, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(render, "_bases", lambda data, split: ["the one face"])
+    monkeypatch.setattr(render, "base_of", lambda row: base)
+    found = tmp_path / "found"
+    render.look(tmp_path, found, RETOUCH_FOLDER)
+    marks = np.load(found / "00000.npy")
+    assert 0 < marks[base.skin > 0.5].mean() < 0.2
+    (tmp_path / "painted").mkdir()
+    (tmp_path / "painted" / "00-00000.npz").symlink_to(painted / "2.npz")
+    crops = PaintedCrops(tmp_path / "painted", 512, seed=1, batch=1, crops=1, found=found)
+    batch = to_batch(next(iter(crops)))
+    flipped = bool(batch.place[0, 0, 0, 0] > 0)
+    where = torch.from_numpy(marks[:, ::-1].copy() if flipped else marks)
+    fine = batch.owners[0, [LEARNT_KINDS.index(kind) for kind in FINE_KINDS]].sum(dim=0)
+    bare = where & (fine < 0.01)  # fine paint on top hides what is below, broad paint does not
+    assert bare.any()
+    assert batch.known[0, 0][bare].max() == 0
+
+
+def test_a_second_round_starts_from_the_teacher(painted, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "render", lambda *args, **options: 6)
+    monkeypatch.setattr(run, "look", lambda *args: None)
+    (tmp_path / "painted").symlink_to(painted)
+    options = run.VisionTraining(minutes=0, crops=CROPS)
+    file = run.train(tmp_path, tmp_path, tmp_path / "out", options, teacher=RETOUCH_FOLDER)
+    taught, teacher = load_network(file.parent)[0], load_network(RETOUCH_FOLDER)[0]
+    for name, value in teacher.state_dict().items():
+        torch.testing.assert_close(taught.state_dict()[name], value, msg=name)
+
+
 def test_average_precision_of_a_perfect_and_of_a_blind_detector():
     truth = np.array([True, False, True, False])
     assert average_precision(np.array([0.9, 0.1, 0.8, 0.2]), truth) == 1.0
@@ -127,3 +160,28 @@ def test_the_shipped_network_improves_painted_marks(base):
     numbers = measure_face(truth, base, engine())
     assert numbers
     assert np.mean([n["after"] - n["before"] for n in numbers.values()]) > 0.5
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_filters_smooth_the_skin_and_nothing_else(base, name):
+    photo = (base.crop / 255).astype(np.float32)
+    made = FILTERS[name](photo, base.skin)
+    assert np.array_equal(made[base.skin == 0], photo[base.skin == 0])
+    skin = base.skin > 0.99
+    assert 0 < np.abs(made - photo)[skin].mean() < 0.05
+
+
+def test_filling_replaces_the_marks_alone():
+    photo = np.full((64, 64, 3), 0.6, np.float32)
+    marks = np.zeros((64, 64), bool)
+    marks[20:30, 20:30] = True
+    photo[marks] = 0.1
+    np.testing.assert_allclose(inpaint(photo, marks), 0.6, atol=0.01)
+
+
+def test_the_shipped_network_does_better_than_filters_and_than_nothing(base):
+    numbers = compare_face(paint(base, mixture(base, np.random.default_rng(8))), base, engine())
+    ours = numbers.pop("Freckle")
+    assert set(numbers) == {"nothing", *FILTERS, "filling the true mask"}
+    assert all(ours["inside"] > other["inside"] for other in numbers.values())
+    assert ours["all"] > numbers["nothing"]["all"]

@@ -107,3 +107,23 @@ def test_a_kind_that_was_never_taught_is_said_so(astronaut):
 def test_a_face_that_is_not_there_is_refused(astronaut):
     with pytest.raises(ValueError, match="face 3 of 1"):
         pipeline.render(astronaut, Plan((Edit("acne", FACE, 1.0, face=3),)))
+
+
+def test_a_later_edit_in_own_words_wins_over_the_same_kind(astronaut):
+    named = Edit("wrinkles", FACE, 1.0)
+    said = Edit("other", FACE, 0.0, phrase="fine lines")
+    assert own_words("fine lines").kind == "wrinkles"
+    over, under = (
+        np.abs(pixels(astronaut, plan).astype(int) - astronaut.photo.pixels).sum()
+        for plan in (Plan((named, said)), Plan((said, named)))
+    )
+    assert over < 0.05 * under  # the face's soft border alone
+
+
+def test_two_names_of_a_mark_do_not_heal_it_twice(astronaut):
+    """The later one takes over; one healed on top of the other would leave pale lines."""
+    said = Edit("other", FACE, 1.0, phrase="fine lines")
+    once = pixels(astronaut, Plan((said,))).astype(int)
+    twice = pixels(astronaut, Plan((Edit("wrinkles", FACE, 1.0), said))).astype(int)
+    effect = np.abs(once - astronaut.photo.pixels).sum()
+    assert np.abs(twice - once).sum() < 0.05 * effect  # the face's soft border alone

@@ -6,8 +6,11 @@ skin under each mark is known. Asked alone at full strength, per kind:
 - PSNR inside the kind's own mask, before and after, against the face without that kind;
 - removed: share of the painted change that was made good inside the mask;
 - selectivity: mean change where only *other* kinds are / mean change where the asked kind is;
-- average precision of the ownership map per pixel (0.5 of the pixel's paint counts as positive);
+- average precision of the ownership map per pixel (inside the mask counts as positive);
 - clean skin: mean absolute change, of 255, where nothing was painted.
+
+A second table asks everything painted away at once (Freckle is told the kinds, not the places),
+and compares with doing nothing, with filters and with filling the true mask.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from skimage.metrics import structural_similarity
 
+from training.evaluate.filters import FILTERS, inpaint
 from training.faces import rows
 from training.imperfections import mixture, painters
 from training.imperfections.base import Base, Layer, to_srgb
@@ -28,16 +33,19 @@ from vision.compose import CLOSED
 from vision.engine import RetouchEngine, engine
 from vision.vocabulary import LEARNT_KINDS
 
+Numbers = dict[str, dict[str, float]]
 MASK = 4 / 255  # paint that changes a pixel by this much (mean of channels) is inside its mask
 
 
 @dataclass(frozen=True)
 class Truth:
-    """One painted face: the photo, the photo without each kind, and where nothing was painted."""
+    """One painted face: the photo, the photo without each kind, where nothing was painted, and
+    the face before any paint."""
 
     painted: np.ndarray
     without: dict[str, np.ndarray]
     untouched: np.ndarray
+    clean: np.ndarray
 
 
 def paint(base: Base, layers: list[Layer]) -> Truth:
@@ -49,8 +57,9 @@ def paint(base: Base, layers: list[Layer]) -> Truth:
 
     painted = render(total)
     without = {layer.kind: render(total - layer.density) for layer in layers}
-    clean = np.abs(render(np.zeros_like(total)) - painted).max(axis=2) == 0
-    return Truth(painted, without, clean & (base.skin > 0.9) & ~own_marks(base))
+    clean = render(np.zeros_like(total))
+    same = (clean == painted).all(axis=2)
+    return Truth(painted, without, same & (base.skin > 0.9) & ~own_marks(base), clean)
 
 
 def psnr(error: np.ndarray) -> float:
@@ -66,9 +75,10 @@ def average_precision(score: np.ndarray, truth: np.ndarray) -> float:
     return float(precision[truth[order]].mean())
 
 
-def measure_face(truth: Truth, base: Base, network: RetouchEngine) -> dict[str, dict[str, float]]:
+def measure_face(truth: Truth, base: Base, network: RetouchEngine) -> Numbers:
     """Numbers of every painted kind on one face."""
-    found = network.detect(np.round(truth.painted * 255).astype(np.uint8), base.skin)
+    crop = np.round(truth.painted * 255).astype(np.uint8)
+    found = network.detect(crop, base.skin)
     effects = {
         kind: np.abs(image - truth.painted).mean(axis=2) for kind, image in truth.without.items()
     }
@@ -78,10 +88,8 @@ def measure_face(truth: Truth, base: Base, network: RetouchEngine) -> dict[str, 
         if inside.sum() < 20:
             continue
         channel = LEARNT_KINDS.index(kind)
-        asked = np.zeros_like(found.owners)
-        asked[channel] = found.owners[channel]
-        gate = np.where(asked[channel] > CLOSED, asked[channel], 0)
-        change = gate[..., None] * network.change(found, asked)
+        healing = network.heal(crop, base.skin, found, (channel,))
+        change = np.where(healing.gates[0, ..., None] > CLOSED, healing.changes[0], 0)
         change = np.round(np.clip(truth.painted + change, 0, 1) * 255) / 255 - truth.painted
         others = np.max([e for k, e in effects.items() if k != kind] or [inside * 0], axis=0)
         others = (others > MASK) & (effects[kind] < 0.5 / 255)
@@ -91,9 +99,8 @@ def measure_face(truth: Truth, base: Base, network: RetouchEngine) -> dict[str, 
             "before": psnr(wanted),
             "after": psnr(wanted - change[inside]),
             "removed": 1 - float(np.abs(wanted - change[inside]).sum() / np.abs(wanted).sum()),
-            "selectivity": float(size[others].mean() / max(size[inside].mean(), 1e-6))
-            if others.sum() > 20
-            else np.nan,
+            "spill": float(size[others].mean()) if others.sum() > 20 else np.nan,
+            "effect": float(size[inside].mean()) if others.sum() > 20 else np.nan,
             "precision": average_precision(
                 found.owners[channel][base.skin > 0.5], inside[base.skin > 0.5]
             ),
@@ -102,29 +109,72 @@ def measure_face(truth: Truth, base: Base, network: RetouchEngine) -> dict[str, 
     return numbers
 
 
-def evaluate(data: Path, faces: int = 60, seed: int = 7) -> dict[str, dict[str, float]]:
-    """Mean numbers per kind over held-out identities (use=train rows of split=test)."""
+def compare_face(truth: Truth, base: Base, network: RetouchEngine) -> Numbers:
+    """Everything painted asked away, by several means: PSNR in the masks and of all, and SSIM."""
+    marks = np.abs(truth.clean - truth.painted).mean(axis=2) > MASK
+    if marks.sum() < 20:
+        return {}
+    crop = np.round(truth.painted * 255).astype(np.uint8)
+    asked = tuple(LEARNT_KINDS.index(kind) for kind in truth.without)
+    healing = network.heal(crop, base.skin, network.detect(crop, base.skin), asked)
+    open_ = healing.gates.sum(axis=0)[..., None] > CLOSED
+    made = {"nothing": truth.painted}
+    made |= {name: apply(truth.painted, base.skin) for name, apply in FILTERS.items()}
+    made["filling the true mask"] = inpaint(truth.painted, marks)
+    made["Freckle"] = np.clip(truth.painted + open_ * healing.changes.sum(axis=0), 0, 1)
+    numbers = {}
+    for name, image in made.items():
+        stored = (np.round(image * 255) / 255).astype(np.float32)
+        error = stored - truth.clean
+        numbers[name] = {
+            "inside": psnr(error[marks]),
+            "all": psnr(error),
+            "ssim": float(
+                structural_similarity(truth.clean, stored, channel_axis=2, data_range=1.0)
+            ),
+        }
+    return numbers
+
+
+def evaluate(data: Path, faces: int = 60, seed: int = 7) -> tuple[Numbers, Numbers]:
+    """Mean numbers over held-out identities (use=train rows of split=test): per kind, and per
+    means of removal."""
     held_out = [row for row in rows(data, split="test") if row.path.parent.name == "faces"]
     rng = np.random.default_rng(seed)
-    collected: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    collected, compared = _tally(), _tally()
     for index, row in enumerate(held_out[:faces]):
         base = base_of(row)
         layers = [layer for layer in mixture(base, rng) if layer.density.any()]
         lead = LEARNT_KINDS[index % len(LEARNT_KINDS)]  # every kind is seen on as many faces
         if lead not in {layer.kind for layer in layers}:
             layers.append(painters[lead](base, rng, float(rng.uniform(0.2, 1.0))))
-        for kind, numbers in measure_face(paint(base, layers), base, engine()).items():
-            for name, value in numbers.items():
-                collected[kind][name].append(value)
-    return {
-        kind: {**{n: float(np.nanmean(v)) for n, v in collected[kind].items()},
-               "faces": len(collected[kind]["before"])}
-        for kind in LEARNT_KINDS
-        if kind in collected
-    }  # fmt: skip
+        truth = paint(base, layers)
+        for tally, measured in (
+            (collected, measure_face(truth, base, engine())),
+            (compared, compare_face(truth, base, engine())),
+        ):
+            for row_name, numbers in measured.items():
+                for name, value in numbers.items():
+                    tally[row_name][name].append(value)
+    kinds = {kind: _mean(collected[kind]) for kind in LEARNT_KINDS if kind in collected}
+    means = {
+        name: {n: float(np.mean(v)) for n, v in values.items()} for name, values in compared.items()
+    }
+    return kinds, means
 
 
-def table(numbers: dict[str, dict[str, float]]) -> str:
+def _tally() -> defaultdict[str, defaultdict[str, list[float]]]:
+    return defaultdict(lambda: defaultdict(list))
+
+
+def _mean(faces: dict[str, list[float]]) -> dict[str, float]:
+    """Means over faces; selectivity is the ratio of two, for one face may hardly be changed."""
+    means = {name: float(np.nanmean(values)) for name, values in faces.items()}
+    means["selectivity"] = means.pop("spill") / max(means.pop("effect"), 1e-6)
+    return {**means, "faces": len(faces["before"])}
+
+
+def table(numbers: Numbers) -> str:
     """The numbers as a Markdown table."""
     lines = [
         "| kind | faces | PSNR in mask before → after (dB) | removed | selectivity |"
@@ -139,12 +189,24 @@ def table(numbers: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def comparison(numbers: Numbers) -> str:
+    """The comparison as a Markdown table."""
+    lines = [
+        "| everything painted asked away | PSNR in masks (dB) | PSNR of the crop (dB) | SSIM |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, n in numbers.items():
+        lines.append(f"| {name} | {n['inside']:.1f} | {n['all']:.1f} | {n['ssim']:.4f} |")
+    return "\n".join(lines)
+
+
 def main(
     data: Annotated[Path, typer.Option(help="folder with manifest.csv and landmarks.npz")],
     faces: Annotated[int, typer.Option(help="held-out faces to paint")] = 60,
 ) -> None:
     """Print what goes and what stays, per kind, on held-out identities."""
-    print(table(evaluate(data, faces)))
+    kinds, means = evaluate(data, faces)
+    print(table(kinds), comparison(means), sep="\n\n")
 
 
 if __name__ == "__main__":

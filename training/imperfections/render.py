@@ -15,10 +15,13 @@ import numpy as np
 from training.faces import FaceRow, aligned, rows
 from training.imperfections import mixture
 from training.imperfections.base import Base
+from vision.engine import RetouchEngine
 from vision.regions import segment
 from vision.vocabulary import LEARNT_KINDS
 
 STEP = 0.01
+# A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
+_FOUND = 0.35
 
 
 def base_of(row: FaceRow) -> Base:
@@ -40,11 +43,58 @@ def own_marks(base: Base) -> np.ndarray:
         return skin
     near = np.dstack([cv2.medianBlur(lab[..., c].astype(np.uint8), 21) for c in range(2)])
     dark = (lab[..., 0] - near[..., 0] < -12) & skin
-    beard = cv2.blur(dark.astype(np.float32), (31, 31)) > 0.3
-    marks = (dark & ~beard) | ((lab[..., 1] - near[..., 1] > 6) & skin)
+    marks = (dark & ~_beard(dark)) | ((lab[..., 1] - near[..., 1] > 6) & skin)
     broad = cv2.GaussianBlur(lab, (0, 0), 9) - np.median(lab[skin], axis=0)
     marks = cv2.dilate(marks.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return (marks | (broad[..., 1] > 7) | (broad[..., 0] > 30)) & skin
+
+
+def _beard(dark: np.ndarray) -> np.ndarray:
+    """(512, 512) bool: where dark specks are so dense that they are hair."""
+    return cv2.blur(dark.astype(np.float32), (31, 31)) > 0.3
+
+
+def found_file(folder: Path, sample: Path) -> Path:
+    """Where `look` wrote what is on the base of a painted sample."""
+    return folder / f"{sample.stem.rpartition('-')[2]}.npy"
+
+
+def look(data: Path, folder: Path, teacher: Path, *, split: str = "train") -> None:
+    """Note where a network of an earlier round sees marks on the unpainted bases.
+
+    Second of two rounds: what life has put there must not be taught as "nothing is here", or the
+    network learns to tell paint from life. Writes one (512, 512) bool array a face into `folder`;
+    finished files are kept.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = RetouchEngine(teacher)
+    for index, row in enumerate(_bases(data, split)):
+        file = folder / f"{index:05d}.npy"
+        if file.exists():
+            continue
+        marks = seen(engine, base_of(row))
+        part = file.with_suffix(".part")
+        with part.open("wb") as out:
+            np.save(out, marks)
+        part.rename(file)
+
+
+def seen(engine: RetouchEngine, base: Base) -> np.ndarray:
+    """(512, 512) bool: where a network sees marks of any kind on an unpainted base, and around.
+
+    Beards are left out: they are no marks, whatever it says.
+    """
+    light = cv2.cvtColor(base.crop, cv2.COLOR_RGB2LAB)[..., 0]
+    dark = (cv2.medianBlur(light, 21).astype(int) - light > 12) & (base.skin > 0.5)
+    owners = engine.detect(base.crop, base.skin).detection.owners[0]  # as trained, no gate
+    marks = (owners.amax(dim=0) > _FOUND).cpu().numpy() & (base.skin > 0.5)
+    halo = cv2.dilate(marks.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return halo & ~_beard(dark)
+
+
+def _bases(data: Path, split: str) -> list[FaceRow]:
+    # Photos filed under an imperfection show it all over: no base to paint on.
+    return [row for row in rows(data, split=split) if row.path.parent.name == "faces"]
 
 
 def write_sample(file: Path, row: FaceRow, seed: int) -> None:
@@ -84,8 +134,7 @@ def render(
         The number of samples in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Photos filed under an imperfection show it all over: no base to paint on.
-    chosen = [row for row in rows(data, split=split) if row.path.parent.name == "faces"]
+    chosen = _bases(data, split)
     todo = []
     for variant in range(variants):
         for index, row in enumerate(chosen):
