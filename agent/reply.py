@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # A reduction below this is said to be hardly any.
 NOTICEABLE = 0.02
-# From this reduction on, what was found is said to be gone.
+# From this reduction on, what was found is no longer found: not the same as gone to every eye.
 GONE = 0.98
 HELP = (
     "Tell me what to change, where and how much (“soften the lines on the forehead a bit”), what "
@@ -107,7 +107,7 @@ def _measured(edit: Edit, measure: EditMeasure, several: bool) -> str:
     if measure.reduction < NOTICEABLE:
         return f"{what} {are(edit.what)} hardly weaker"
     if measure.reduction >= GONE:
-        return f"{what} {are(edit.what)} gone"
+        return f"{what} {are(edit.what)} no longer to be found"
     return f"{what} {are(edit.what)} {percent(measure.reduction)} weaker"
 
 
