@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from vision.faces import Alignment
@@ -61,16 +62,10 @@ def grain_of(
     smooth = crop.astype(np.float32) / 255
     # The crop at the very pixel's own place, bilinear as `Alignment.to_photo` sees it.
     x, y = alignment.points_to_crop(np.stack([columns, rows], axis=1).astype(np.float64)).T
-    detail = values - _bilinear(smooth, x, y)
+    seen = cv2.remap(
+        smooth, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    detail = values - seen[:, 0]
     deviation = 1.4826 * np.median(np.abs(detail), axis=0)
     return Grain(smooth, (_DEVIATIONS * np.maximum(deviation, 1 / 255)).astype(np.float32))
-
-
-def _bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Values (n, C) of an image (H, W, C) at places (n,)."""
-    left = np.clip(np.floor(x).astype(int), 0, image.shape[1] - 2)
-    top = np.clip(np.floor(y).astype(int), 0, image.shape[0] - 2)
-    right, down = (x - left)[:, None], (y - top)[:, None]
-    upper = image[top, left] * (1 - right) + image[top, left + 1] * right
-    lower = image[top + 1, left] * (1 - right) + image[top + 1, left + 1] * right
-    return upper * (1 - down) + lower * down

@@ -8,15 +8,14 @@ import numpy as np
 
 from vision import engine
 from vision.photo import Photo
-from vision.pipeline import FOUND, SEVERE, Analysis, FaceAnalysis, Rendering, protected, withheld
+from vision.pipeline import FOUND, SEVERE, Analysis, FaceAnalysis, Rendering, protected
 from vision.plan import Edit, Keep, Plan
 from vision.vocabulary import LEARNT_KINDS
 
 
 @dataclass(frozen=True)
 class EditMeasure:
-    """One edit: `found` is the share of the face area, without what is kept in it, severities are
-    0..1 over the found area,
+    """One edit: `found` is the share of the face area, severities are 0..1 over the found area,
     `reduction` is 1 - after / before (negative when it got worse, 0 when nothing was found)."""
 
     found: float
@@ -47,17 +46,15 @@ def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement
     """Run the detector on the result and compare it with the photo, pixel by pixel."""
     before, after = analysis.photo, rendering.photo
     seen: dict[tuple, engine.Found] = {}
-    edits = tuple(_edit(analysis.faces[e.face], e, plan, after, seen) for e in plan.edits)
+    edits = tuple(_edit(analysis.faces[e.face], e, after, seen) for e in plan.edits)
     kept = tuple(_keep(analysis.faces[k.face], k, plan, before, after) for k in plan.keeps)
     outside = _largest_change(before.pixels, after.pixels, ~rendering.touched)
     return Measurement(edits, kept, outside)
 
 
-def _edit(face: FaceAnalysis, edit: Edit, plan: Plan, after: Photo, seen: dict) -> EditMeasure:
+def _edit(face: FaceAnalysis, edit: Edit, after: Photo, seen: dict) -> EditMeasure:
     marks = face.marks(edit.what, edit.phrase)
-    keeps = [keep for keep in plan.keeps if keep.face == edit.face]
-    free = withheld(face, keeps, edit) < 0.5  # what is kept is not counted as left over
-    area = (marks.owner > FOUND) & (face.place(edit.where, edit.side) > 0.5) & free
+    area = (marks.owner > FOUND) & (face.place(edit.where, edit.side) > 0.5)
     if not area.any():
         return EditMeasure(0.0, 0.0, 0.0, 0.0)
     key = (id(face), edit.phrase if edit.what == "other" else None)

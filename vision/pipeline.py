@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from skimage.filters import apply_hysteresis_threshold
 
 from vision import compose, engine, faces, landmarks, regions
 from vision.errors import NothingToDo
@@ -23,8 +22,6 @@ from vision.vocabulary import FINE_KINDS, LEARNT_KINDS, Kind, Region, Side, expa
 
 # A pixel counts as showing a kind from this ownership on.
 FOUND = 0.3
-# A mark of a fine kind is kept when it reaches this ownership somewhere.
-SURE = 0.4
 # Distance to clean skin, as a share of full scale, that counts as severity 1.
 SEVERE = 0.15
 
@@ -225,7 +222,7 @@ def _strengths(
         found = face.found_for(edit.what, edit.phrase)
         _, own = asked.setdefault(id(found), (found, np.zeros_like(found.owners)))
         channel = LEARNT_KINDS.index(face.marks(edit.what, edit.phrase).kind)
-        allowed = face.place(edit.where, edit.side) * (1 - withheld(face, keeps, edit))
+        allowed = face.place(edit.where, edit.side) * (1 - _withheld(face, keeps, edit))
         for _, strengths in asked.values():
             wanted = edit.strength if strengths is own else 0.0
             strengths[channel] += allowed * (wanted - strengths[channel])
@@ -238,19 +235,11 @@ def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
     if keep.what == "everything":
         return (place > 0.02).astype(np.float32)
     marks = [
-        _shown(face.marks(kind, keep.phrase))
+        face.marks(kind, keep.phrase).owner > FOUND
         for kind in expand_kind(keep.what)
         if kind in LEARNT_KINDS or (kind == "other" and keep.phrase)
     ]
     return (np.any(marks, axis=0) & (place > 0.02)).astype(np.float32) if marks else place * 0
-
-
-def _shown(marks: Marks) -> np.ndarray:
-    """(512, 512) bool where a kind is, without specks of a fine kind that nowhere are sure: each
-    would leave a dot in a line that is softened around it."""
-    if marks.kind not in FINE_KINDS:
-        return marks.owner > FOUND
-    return apply_hysteresis_threshold(marks.owner, FOUND, SURE)
 
 
 def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
@@ -261,7 +250,7 @@ def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
     return float(narrow.sum()) < 0.9 * float(wide.sum()) and keep.what == edit.what
 
 
-def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
+def _withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
     """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
     held = np.zeros_like(face.skin)
     for keep in keeps:
