@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from vision.faces import Alignment
-from vision.grain import Grain
+from vision.grain import BorrowedGrain, Grain
 from vision.photo import Photo
 
 # A gate below this leaves the pixel alone: what would change there is not visible, and an edited
@@ -39,7 +39,7 @@ class CropChange:
     change: np.ndarray
     forbidden: np.ndarray | None
     fine: np.ndarray
-    grain: Grain | None
+    grain: Grain | BorrowedGrain | None
 
 
 def soften(area: np.ndarray) -> np.ndarray:
@@ -49,9 +49,17 @@ def soften(area: np.ndarray) -> np.ndarray:
 
 
 def write(
-    photo: Photo, alignment: Alignment, edit: CropChange, pixels: np.ndarray, touched: np.ndarray
+    photo: Photo,
+    alignment: Alignment,
+    edit: CropChange,
+    pixels: np.ndarray,
+    touched: np.ndarray,
+    only: np.ndarray | None = None,
 ) -> None:
-    """Write one face's change into `pixels` (H, W, C) and mark `touched` (H, W), in place."""
+    """Write one face's change into `pixels` (H, W, C) and mark `touched` (H, W), in place.
+
+    With `only`, (H, W) bool, no other pixels are written.
+    """
     gate = np.where(edit.gate > CLOSED, edit.gate, 0)
     if not gate.any():
         return
@@ -62,10 +70,12 @@ def write(
         open_ = alignment.to_photo(gate.astype(np.float32), (height, width), block) > CLOSED
         if edit.forbidden is not None:
             open_ &= alignment.to_photo(edit.forbidden, (height, width), block) == 0
+        rows, columns = np.s_[top : block[3]], np.s_[x0:x1]
+        if only is not None:
+            open_ &= only[rows, columns]
         if not open_.any():
             continue
         change = alignment.to_photo(edit.change, (height, width), block)
-        rows, columns = np.s_[top : block[3]], np.s_[x0:x1]
         native = pixels[rows, columns]
         values = photo.to_srgb(native)
         if edit.grain is not None:
@@ -73,7 +83,9 @@ def write(
             smooth = alignment.to_photo(edit.grain.crop, (height, width), block)
             # At the crop's border, where it is blended with nothing, there is nothing to compare.
             within = alignment.to_photo(np.ones_like(edit.gate), (height, width), block) > 0.999
-            change = change - (fine * within)[..., None] * edit.grain.excess(values, smooth)
+            change = change - (fine * within)[..., None] * edit.grain.excess(
+                values, smooth, top, x0
+            )
         # The difference of two conversions, so that a profile's rounding changes nothing where
         # the change is nothing.
         moved = photo.from_srgb(np.clip(values + change, 0, 1)) - photo.from_srgb(values)

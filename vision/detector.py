@@ -17,30 +17,51 @@ from torch.nn import functional as F
 
 from vision.layers import ChannelNorm, Down, ResidualBlock, Up
 from vision.surroundings import skin_tone
-from vision.vocabulary import LEARNT_KINDS
+from vision.vocabulary import NETWORK_KINDS
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of the network; every field is used.
+    """Sizes of the network and its mechanisms, each of which can be switched off to see what it
+    is worth; every field is used.
 
     Attributes:
         kinds: pre-defined prompts, in the order of the output channels.
+        tower: the text tower that embeds the prompts (`prompts.text_tower`).
         text: length of a prompt embedding (all-MiniLM-L6-v2: 384).
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the crop.
         features: length of the per-pixel features compared with prompts.
         blocks: window blocks of the retoucher (LangBRT uses 7).
         window: side of an attention window at 1/4 resolution.
         heads: attention heads of a block.
+        text_prior: prompts are text embeddings; without it, vectors that mean nothing
+            (LangBRT "w/o Prior").
+        prompted: every prompt has its own map; without it, one map serves all kinds
+            (LangBRT "w/o TBD").
+        target_aware: blocks attend from asked places to clean ones and move features only there
+            (LangBRT eq. 2-4); without it, they are plain shifted-window blocks.
+        prompt_modulation: prompts shift, scale and gate each block (RetouchGPT).
+        blemish_aware: supervised maps re-weight the features handed from the encoder to the
+            decoder, and from the decoder to the refiner (BPFRe).
+        refiner: the second stage (BPFRe).
+        surroundings: the retoucher sees the clean skin around every pixel, and may mix it.
     """
 
-    kinds: tuple[str, ...] = LEARNT_KINDS
+    kinds: tuple[str, ...] = NETWORK_KINDS
+    tower: str = "minilm"
     text: int = 384
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)
     features: int = 16
     blocks: int = 7
     window: int = 8
     heads: int = 4
+    text_prior: bool = True
+    prompted: bool = True
+    target_aware: bool = True
+    prompt_modulation: bool = True
+    blemish_aware: bool = True
+    refiner: bool = True
+    surroundings: bool = True
 
 
 @dataclass(frozen=True)
@@ -129,7 +150,7 @@ class Detector(nn.Module):
         self.user_mapping = nn.Parameter(torch.randn(config.text, self._mapped(config)) * 0.2)
         self.bias = nn.Parameter(torch.full((kinds,), -1.0))
         self.none = nn.Parameter(torch.zeros(self._mapped(config)))
-        self.features = config.features
+        self.features, self.prompted = config.features, config.prompted
 
     @staticmethod
     def _mapped(config: NetworkConfig) -> int:
@@ -186,10 +207,13 @@ class Detector(nn.Module):
         if own_words is not None:
             shared = prompts @ self.user_mapping
             mapped = torch.where(own_words.expand(prompts.shape[:2])[..., None], shared, mapped)
+        if not self.prompted:
+            mapped = mapped.mean(dim=1, keepdim=True).expand_as(mapped)
         none = self.none.expand(len(fine), 1, -1)
         at_fine, at_coarse = torch.cat([mapped, none], dim=1).split(self.features, dim=2)
         logits = torch.einsum("bfhw,bkf->bkhw", fine, at_fine.to(fine.dtype)).float()
         context = torch.einsum("bfhw,bkf->bkhw", coarse, at_coarse.to(coarse.dtype)).float()
         context = F.interpolate(context, size=fine.shape[-2:], mode="bilinear")
-        bias = torch.cat([self.bias, self.bias.new_zeros(1)])
+        own_bias = self.bias if self.prompted else self.bias.mean().expand_as(self.bias)
+        bias = torch.cat([own_bias, self.bias.new_zeros(1)])
         return logits + context + bias[:, None, None]

@@ -13,21 +13,31 @@ import torch
 
 from vision.compose import CLOSED
 from vision.detector import Detection
+from vision.errors import FreckleError
 from vision.faces import CROP_SIZE
-from vision.prompts import PHRASES, text_tower
+from vision.prompts import PHRASES, nearest_kind, text_tower
+from vision.regions import Surfaces
 from vision.retoucher import RetouchNetwork
 from vision.settings import Settings
-from vision.vocabulary import LEARNT_KINDS
+from vision.surroundings import skin_tone
+from vision.vocabulary import NETWORK_KINDS
 from vision.weights_file import RETOUCH_FOLDER, load_gate, load_network
 
-# Cosine between the user's words and the nearest known phrase below which "not found" is said
-# rather than guessed.
-LEAST_LIKENESS = 0.55
+# Likeness to the nearest kind (`prompts.nearest_kind`) below which "not found" is said rather than
+# guessed: from here on the nearest kind is the right one four times in five, by a logistic fit on
+# phrases each against all others and on things that are no imperfection, 5 % of what is said
+# (`training.evaluate.detection`).
+LEAST_LIKENESS = 0.585
+# Pixels of skin from which its tone is known.
+_LEAST_SKIN = 500
+# A black scribble is far from any skin: the first pass leaves a shadow of it, the second takes that
+# away, a third was seen to change nothing for the better.
+_FILL_PASSES = 2
 
 
 @dataclass(frozen=True, eq=False)
 class OwnWords:
-    """A prompt in the user's own words: the known kind it is nearest to, and how near (0..1)."""
+    """A prompt in the user's own words: the known kind it is nearest to, and how near."""
 
     kind: str
     likeness: float
@@ -39,7 +49,7 @@ class Found:
     """The detector's answer for one crop.
 
     Attributes:
-        owners: (K, 512, 512) float32, each kind's share of the pixel, zero off the skin.
+        owners: (K, 512, 512) float32, each kind's share of the pixel, zero off its surface.
         amplitude: (512, 512) float32, distance to clean skin, 0..1 of full scale.
         detection: the network's own answer, before the gate, kept for the retoucher.
         prompts: (K, text) the embeddings that were asked for.
@@ -81,46 +91,47 @@ class RetouchEngine:
         self.device = torch.device(settings.device)
         self.dtype = getattr(torch, settings.dtype)
         self.network: RetouchNetwork = network.to(self.device, memory_format=torch.channels_last)
+        self.kinds = network.config.kinds
         self.prompts = prompts.to(self.device)
         self._lock = threading.Lock()
 
     @torch.inference_mode()
-    def detect(self, crop: np.ndarray, skin: np.ndarray, words: OwnWords | None = None) -> Found:
-        """Who owns each pixel of an aligned crop (512, 512, 3) of 0..255 with skin (512, 512) 0..1.
+    def detect(self, crop: np.ndarray, on: Surfaces, words: OwnWords | None = None) -> Found:
+        """Who owns each pixel of an aligned crop (512, 512, 3) of 0..255.
 
         With `words`, the channel of the nearest known kind answers to the user's own words.
         """
         photo = self._tensor(crop.astype(np.float32) / 255)
         prompts, own = self.prompts, None
         if words is not None:
-            at = LEARNT_KINDS.index(words.kind)
+            at = self.kinds.index(words.kind)
             prompts = prompts.clone()
             prompts[at] = torch.from_numpy(words.embedding)
-            own = torch.zeros(len(LEARNT_KINDS), dtype=torch.bool, device=self.device)
+            own = torch.zeros(len(self.kinds), dtype=torch.bool, device=self.device)
             own[at] = True
-        with self._lock, self._autocast():
+        with self._lock, self.autocast():
             found = self.network.detect(
-                photo, self._tensor(skin[..., None]), self._place(), prompts, own
+                photo, self._tensor(on.skin[..., None]), self._place(), prompts, own
             )
-        owners = self.gate.owners(found.logits)[0].cpu().numpy() * skin
+        owners = self.gate.owners(found.logits)[0].cpu().numpy()
+        for kind, owner in zip(self.kinds, owners, strict=True):
+            owner *= on.of(kind)
         amplitude = found.amplitude[0, 0].float().cpu().numpy()
         return Found(owners, amplitude, found, prompts, words)
 
-    def heal(
-        self, crop: np.ndarray, skin: np.ndarray, found: Found, asked: tuple[int, ...]
-    ) -> Healing:
+    def heal(self, crop: np.ndarray, on: Surfaces, found: Found, asked: tuple[int, ...]) -> Healing:
         """Take the asked channels away; `found` is the detection on `crop`, as in `detect`.
 
         How many passes a kind gets is calibrated with the gate.
         """
         passes = tuple(self.gate.passes[k] if self.gate.passes else 1 for k in asked)
-        *_, healing = self.heal_in_passes(crop, skin, found, asked, passes)
+        *_, healing = self.heal_in_passes(crop, on, found, asked, passes)
         return healing
 
     def heal_in_passes(
         self,
         crop: np.ndarray,
-        skin: np.ndarray,
+        on: Surfaces,
         found: Found,
         asked: tuple[int, ...],
         passes: tuple[int, ...],
@@ -132,12 +143,12 @@ class RetouchEngine:
         """
         taking_part = np.array(passes)
         first = found.owners[list(asked)] > CLOSED
-        gates = np.zeros((len(asked), *skin.shape), np.float32)
+        gates = np.zeros((len(asked), *on.skin.shape), np.float32)
         changes = np.zeros((*gates.shape, 3), np.float32)
         for step in range(max(passes)):
             if step:
                 healed = np.clip(crop + 255 * changes.sum(axis=0), 0, 255)
-                found = self.detect(healed, skin, found.words)
+                found = self.detect(healed, on, found.words)
             again = taking_part > step
             still = tuple(np.array(asked)[again].tolist())
             owners = found.owners[list(still)] * first[again]
@@ -150,11 +161,30 @@ class RetouchEngine:
         """Change toward clean skin, (512, 512, 3) float32 of sRGB 0..1, before any gate."""
         chosen = torch.zeros(found.owners.shape)
         chosen[list(asked)] = torch.from_numpy(found.owners[list(asked)])
-        with self._lock, self._autocast():
+        with self._lock, self.autocast():
             change = self.network.change(
                 found.detection, chosen[None].to(self.device), found.prompts
             )
-        return change[0].permute(1, 2, 0).cpu().numpy()
+        return change.refined[0].permute(1, 2, 0).cpu().numpy()
+
+    @torch.inference_mode()
+    def fill(self, crop: np.ndarray, on: Surfaces, marked: np.ndarray) -> np.ndarray:
+        """Change, (512, 512, 3) float32 of sRGB 0..1, that puts skin where `marked` (512, 512) is
+        1, whatever is there (BPFRe's inpainting use); 0 where it is 0."""
+        start, mask = self._tensor(crop.astype(np.float32) / 255), self._tensor(marked[..., None])
+        skin = self._tensor(on.skin[..., None])
+        bare = skin * (1 - mask)
+        tone = skin_tone(start, bare if bare.sum() >= _LEAST_SKIN else skin)
+        # Whatever lies there is taken for skin, as in training: skin it shall become.
+        skin = torch.maximum(skin, mask)
+        nothing = mask.new_zeros(1, len(self.kinds), *marked.shape)
+        filled = start
+        for _ in range(_FILL_PASSES):
+            with self._lock, self.autocast():
+                found = self.network.detect(filled, skin, self._place(), self.prompts, None, tone)
+                change = self.network.change(found, nothing, self.prompts, mask).refined
+            filled = (filled + mask * change.float()).clamp(0, 1)
+        return (filled - start)[0].permute(1, 2, 0).cpu().numpy()
 
     def _tensor(self, image: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(np.array(image, np.float32)).permute(2, 0, 1)[None]
@@ -165,23 +195,35 @@ class RetouchEngine:
         y, x = torch.meshgrid(line, line, indexing="ij")
         return torch.stack([x, y])[None]
 
-    def _autocast(self):
+    def autocast(self):
+        """The context in which the network runs, by the settings' dtype."""
         enabled = self.dtype is not torch.float32
         return torch.autocast(self.device.type, self.dtype, enabled=enabled)
 
 
 @lru_cache
 def engine() -> RetouchEngine:
-    """The process-wide engine with the shipped weights."""
-    return RetouchEngine()
+    """The process-wide engine with the shipped weights.
+
+    Raises:
+        FreckleError: they know other kinds than this version, which names channels by them.
+    """
+    shipped = RetouchEngine()
+    if shipped.kinds != NETWORK_KINDS:
+        raise FreckleError(f"{RETOUCH_FOLDER} knows other kinds; reinstall freckle")
+    return shipped
 
 
 @lru_cache(maxsize=256)
 def own_words(phrase: str) -> OwnWords:
     """The known kind that a phrase in the user's own words is nearest to."""
-    kinds = [kind for kind in LEARNT_KINDS for _ in PHRASES[kind]]
-    known = [text for kind in LEARNT_KINDS for text in PHRASES[kind]]
-    embedded = text_tower()([phrase, *known])
-    likeness = embedded[1:] @ embedded[0]
-    best = int(likeness.argmax())
-    return OwnWords(kinds[best], float(likeness[best]), embedded[0])
+    name = engine().network.config.tower
+    embedded = text_tower(name)([phrase])[0]
+    kind, likeness = nearest_kind(_known_phrases(name) @ embedded)
+    return OwnWords(kind, likeness, embedded)
+
+
+@lru_cache
+def _known_phrases(tower: str) -> np.ndarray:
+    """(P, text) every phrase of every kind, in the order of `PHRASES`, as a tower embeds them."""
+    return text_tower(tower)([phrase for phrases in PHRASES.values() for phrase in phrases])

@@ -20,11 +20,13 @@ FINEST = 0.75
 # Details up to this many standard deviations of clean skin's own are its grain.
 _DEVIATIONS = 3.0
 _SAMPLES, _LEAST_SAMPLES = 20_000, 500
+_SIDES = (48, 32, 20, 12)  # photo pixels, of a block of clean skin: the largest that fits
+_BLOCKS = 9  # of which the one of middling strength is taken
 
 
 @dataclass(frozen=True, eq=False)
 class Grain:
-    """Fine detail of one person's clean skin in one photo.
+    """Fine detail of one person's clean skin in one photo, to which marks are held.
 
     Attributes:
         crop: (512, 512, 3) float32 sRGB 0..1, the face without that detail.
@@ -34,11 +36,32 @@ class Grain:
     crop: np.ndarray
     limit: np.ndarray
 
-    def excess(self, values: np.ndarray, smooth: np.ndarray) -> np.ndarray:
+    def excess(self, values: np.ndarray, smooth: np.ndarray, top: int, left: int) -> np.ndarray:
         """(H, W, 3), what detail of `values` beyond grain there is over the crop seen from the
-        photo, `smooth`, both sRGB in 0..1."""
+        photo, `smooth`, both sRGB in 0..1 and from row `top` and column `left` of the photo on."""
         detail = values - smooth
         return detail - np.clip(detail, -self.limit, self.limit)
+
+
+@dataclass(frozen=True, eq=False)
+class BorrowedGrain:
+    """Grain of clean skin in place of all detail of what is filled.
+
+    Attributes:
+        crop: as in `Grain`.
+        tile: (T, T, 3) float32 detail of clean skin, which can be repeated without a seam.
+    """
+
+    crop: np.ndarray
+    tile: np.ndarray
+
+    def excess(self, values: np.ndarray, smooth: np.ndarray, top: int, left: int) -> np.ndarray:
+        """As of `Grain`: all detail, less what is put in its place."""
+        rows, columns = (
+            (np.arange(size) + start) % len(self.tile)
+            for size, start in zip(values.shape[:2], (top, left), strict=True)
+        )
+        return values - smooth - self.tile[rows[:, None], columns]
 
 
 def grain_of(
@@ -61,11 +84,53 @@ def grain_of(
     values = photo.to_srgb(photo.pixels[rows, columns][:, None])[:, 0]
     smooth = crop.astype(np.float32) / 255
     # The crop at the very pixel's own place, bilinear as `Alignment.to_photo` sees it.
-    x, y = alignment.points_to_crop(np.stack([columns, rows], axis=1).astype(np.float64)).T
+    # Coordinates as a column, (n, 1, 2): of flat lists OpenCV 4 makes a column, OpenCV 5 a row.
+    at = alignment.points_to_crop(np.stack([columns, rows], axis=1).astype(np.float64))[:, None]
     seen = cv2.remap(
-        smooth, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+        smooth, at.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     detail = values - seen[:, 0]
     deviation = 1.4826 * np.median(np.abs(detail), axis=0)
     return Grain(smooth, (_DEVIATIONS * np.maximum(deviation, 1 / 255)).astype(np.float32))
+
+
+def borrowed_grain(
+    photo: Photo, alignment: Alignment, crop: np.ndarray, clean: np.ndarray
+) -> BorrowedGrain:
+    """Detail of a block of the clean skin, (512, 512) bool, of a face with its crop; none where
+    no block of clean skin is large enough.
+
+    Detail is what a network that renders on the crop leaves out: all that is finer than two of its
+    pixels.
+    """
+    smooth = crop.astype(np.float32) / 255
+    side, places = _room(clean, alignment.scale)
+    if not side:
+        return BorrowedGrain(smooth, np.zeros((1, 1, 3), np.float32))
+    rng = np.random.default_rng(0)
+    some = places[rng.integers(len(places), size=_BLOCKS)].astype(np.float64)
+    y, x = np.mgrid[:side, :side] - side // 2
+    sigma = max(1.0, 1.0 / alignment.scale)
+    blocks = []
+    for column, row in np.round(alignment.points_to_photo(some)).astype(int):
+        rows = np.clip(row + y, 0, photo.pixels.shape[0] - 1)
+        columns = np.clip(column + x, 0, photo.pixels.shape[1] - 1)
+        block = photo.to_srgb(photo.pixels[rows, columns])
+        blocks.append((block - cv2.GaussianBlur(block, (0, 0), sigma)).astype(np.float32))
+    usual = blocks[int(np.argsort([block.std() for block in blocks])[_BLOCKS // 2])]
+    across = np.concatenate([usual, usual[:, ::-1]], axis=1)  # mirrored, it repeats
+    return BorrowedGrain(smooth, np.concatenate([across, across[::-1]]))
+
+
+def _room(clean: np.ndarray, scale: float) -> tuple[int, np.ndarray]:
+    """The side of a block of clean skin, in photo pixels, and its middles (n, 2) in the crop."""
+    for side in _SIDES:
+        reach = int(np.ceil(side * scale * np.sqrt(0.5)))
+        room = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+        roomy = cv2.erode(
+            clean.astype(np.uint8), room, borderType=cv2.BORDER_CONSTANT, borderValue=0
+        )
+        places = np.argwhere(roomy)[:, ::-1]
+        if len(places):
+            return side, places
+    return 0, places

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision import engine
+from vision.fill import coverage
+from vision.marked import unpack
 from vision.photo import Photo
 from vision.pipeline import FOUND, SEVERE, Analysis, FaceAnalysis, Rendering, protected
 from vision.plan import Edit, Keep, Plan
-from vision.vocabulary import LEARNT_KINDS
+from vision.vocabulary import NETWORK_KINDS
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,15 @@ class EditMeasure:
 
 
 @dataclass(frozen=True)
+class FillMeasure(EditMeasure):
+    """One fill. The severities are the mean size, as a share of full scale, of the change that
+    filling makes: in the photo, and in the result if it were filled once more. `kept` is the share
+    of the marked pixels that keeps hold back."""
+
+    kept: float
+
+
+@dataclass(frozen=True)
 class KeepMeasure:
     """One keep: `found` share of the face area that it protects, and the largest change of any
     channel value inside it, in the photo's own depth."""
@@ -35,11 +46,13 @@ class KeepMeasure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """In the order of the plan's edits and keeps; `outside_max_change` is over all other pixels."""
+    """In the order of the plan's edits, keeps and fills; `outside_max_change` is over all pixels
+    outside of the edited areas."""
 
     edits: tuple[EditMeasure, ...]
     kept: tuple[KeepMeasure, ...]
     outside_max_change: int
+    fills: tuple[FillMeasure, ...] = ()
 
 
 def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement:
@@ -49,7 +62,7 @@ def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement
     edits = tuple(_edit(analysis.faces[e.face], e, after, seen) for e in plan.edits)
     kept = tuple(_keep(analysis.faces[k.face], k, plan, before, after) for k in plan.keeps)
     outside = _largest_change(before.pixels, after.pixels, ~rendering.touched)
-    return Measurement(edits, kept, outside)
+    return Measurement(edits, kept, outside, _fills(analysis, plan, rendering))
 
 
 def _edit(face: FaceAnalysis, edit: Edit, after: Photo, seen: dict) -> EditMeasure:
@@ -61,12 +74,35 @@ def _edit(face: FaceAnalysis, edit: Edit, after: Photo, seen: dict) -> EditMeasu
     if key not in seen:
         words = engine.own_words(edit.phrase) if edit.what == "other" and edit.phrase else None
         crop = face.alignment.crop(after.srgb8())
-        seen[key] = engine.engine().detect(crop, face.skin, words)
+        seen[key] = engine.engine().detect(crop, face.surfaces, words)
     found = seen[key]
-    owner = found.owners[LEARNT_KINDS.index(marks.kind)]
+    owner = found.owners[NETWORK_KINDS.index(marks.kind)]
     severity = np.clip(owner * found.amplitude / SEVERE, 0, 1)
     start, end = float(marks.severity[area].mean()), float(severity[area].mean())
     return EditMeasure(float(area.sum() / face.face_area), start, end, 1 - end / max(start, 1e-6))
+
+
+def _fills(analysis: Analysis, plan: Plan, rendering: Rendering) -> tuple[FillMeasure, ...]:
+    """What a user marks may be anything, so its distance to the person's skin is told in full, not
+    up to `SEVERE`, at which marks of the skin count as 1."""
+    left: dict[int, np.ndarray] = {}
+    measures = []
+    for fill in plan.fills:
+        face = analysis.faces[fill.face]
+        filling = face.filling(tuple(other for other in plan.fills if other.face == fill.face))
+        if fill.face not in left:
+            crop = face.alignment.crop(rendering.photo.srgb8())
+            left[fill.face] = engine.engine().fill(crop, face.surfaces, filling.marked)
+        marked = unpack(fill.mask)
+        weight = coverage(face.alignment, marked)
+        start, end = (
+            float(np.average(np.abs(change).mean(axis=2), weights=weight))
+            for change in (filling.change, left[fill.face])
+        )
+        share = float(weight.sum() / face.face_area)
+        kept = 1 - float(rendering.touched[marked].mean())
+        measures.append(FillMeasure(share, start, end, 1 - end / max(start, 1e-6), kept))
+    return tuple(measures)
 
 
 def _keep(face: FaceAnalysis, keep: Keep, plan: Plan, before: Photo, after: Photo) -> KeepMeasure:

@@ -59,7 +59,7 @@ _ENCODERS: dict[Format, Callable[[Raster], bytes]] = {
 }
 _LONGEST_SIDE: dict[Format, int] = {"jpeg": 65500, "webp": 16383, "heif": 16384}
 # What Pillow, libvips and libheif raise on a damaged file.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, IndexError, KeyError,
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, IndexError, KeyError,
            OverflowError, MemoryError, struct.error, zlib.error, pyvips.Error)  # fmt: skip
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
@@ -75,6 +75,7 @@ class Photo:
     pixels: (H, W, 3) or, for greyscale, (H, W, 1); uint8 or uint16. alpha: (H, W) of the same
     type, not premultiplied. icc, exif (a TIFF structure), xmp: blobs as the file held them.
     encoding: what the codec of `format` needs to write the file the way it was written.
+    turned: the EXIF orientation (1 to 8) that the stored pixels had and were turned upright by.
     """
 
     pixels: np.ndarray
@@ -85,6 +86,7 @@ class Photo:
     xmp: bytes | None = None
     encoding: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    turned: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pixels", _read_only(self.pixels))
@@ -199,7 +201,7 @@ def save(photo: Photo, path: str | Path, *, overwrite: bool = False) -> Path:
         data = _ENCODERS[format](_prepared(photo, format))
     except Refusal as refusal:
         raise PhotoError(f"{path} cannot be written: {refusal}") from refusal
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise PhotoError(f"{path} cannot be written: {_one_line(error)}") from error
     _write(path, data)
     return path
@@ -210,19 +212,20 @@ def _decoded(name: str, format: Format, decode: Callable[[], Raster]) -> Photo:
         raster = decode()
     except Refusal as refusal:
         raise PhotoError(f"{name} {refusal}") from refusal
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise PhotoError(
             f"{name} is damaged or cut short ({_one_line(error)}); use another copy of the file"
         ) from error
     turned = raster.orientation
     return Photo(
-        _upright(raster.pixels, turned),
-        None if raster.alpha is None else _upright(raster.alpha, turned),
+        upright(raster.pixels, turned),
+        None if raster.alpha is None else upright(raster.alpha, turned),
         format,
         raster.icc,
         raster.exif,
         raster.xmp,
         raster.encoding,
+        turned=turned,
     )
 
 
@@ -329,7 +332,7 @@ def _write(path: Path, data: bytes) -> None:
         ) from error
 
 
-def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
+def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
     """Undo an EXIF orientation (Exif 2.32, table 6); values outside 2..8 change nothing."""
     turns: dict[int, Callable[[np.ndarray], np.ndarray]] = {
         2: lambda a: a[:, ::-1],

@@ -15,10 +15,20 @@ import numpy as np
 
 from vision import compose, engine, faces, landmarks, regions
 from vision.errors import NothingToDo
-from vision.grain import Grain, grain_of
+from vision.fill import Filling, in_crop, union
+from vision.grain import Grain, borrowed_grain, grain_of
 from vision.photo import Photo
-from vision.plan import Edit, Keep, Plan
-from vision.vocabulary import FINE_KINDS, LEARNT_KINDS, Kind, Region, Side, expand_kind
+from vision.plan import Edit, Fill, Keep, Plan
+from vision.regions import Surfaces
+from vision.vocabulary import (
+    FINE_KINDS,
+    LEARNT_KINDS,
+    NETWORK_KINDS,
+    Kind,
+    Region,
+    Side,
+    expand_kind,
+)
 
 # A pixel counts as showing a kind from this ownership on.
 FOUND = 0.3
@@ -27,7 +37,7 @@ SEVERE = 0.15
 
 
 class KindNotLearnt(NothingToDo):
-    """The plan names a kind that the shipped detector has not been taught."""
+    """The plan names a kind that the shipped detector cannot tell reliably."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ class FaceAnalysis:
         self.photo, self.face = photo, face
         self._own_words: dict[str, engine.Found] = {}
         self._healings: dict[int, tuple[tuple[int, ...], engine.Healing]] = {}
+        self._fillings: dict[tuple[Fill, ...], Filling] = {}
 
     @cached_property
     def alignment(self) -> faces.Alignment:
@@ -83,13 +94,21 @@ class FaceAnalysis:
         return self.regions.skin * self.inside_photo
 
     @cached_property
+    def surfaces(self) -> Surfaces:
+        return Surfaces(self.skin, self.regions.mask("teeth") * self.inside_photo)
+
+    @cached_property
     def detected(self) -> engine.Found:
-        return engine.engine().detect(self.crop, self.skin)
+        return engine.engine().detect(self.crop, self.surfaces)
+
+    @cached_property
+    def clean(self) -> np.ndarray:
+        """(512, 512) bool, bare skin on which nothing is found."""
+        return (self.skin > 0.9) & (self.detected.owners.max(axis=0) < FOUND)
 
     @cached_property
     def grain(self) -> Grain | None:
-        clean = (self.skin > 0.9) & (self.detected.owners.max(axis=0) < FOUND)
-        return grain_of(self.photo, self.alignment, self.crop, clean)
+        return grain_of(self.photo, self.alignment, self.crop, self.clean)
 
     def marks(self, kind: Kind, phrase: str | None = None) -> Marks:
         """Where one kind is.
@@ -99,7 +118,7 @@ class FaceAnalysis:
         """
         found = self.found_for(kind, phrase)
         name = engine.own_words(phrase).kind if kind == "other" and phrase else kind
-        owner = found.owners[LEARNT_KINDS.index(name)]
+        owner = found.owners[NETWORK_KINDS.index(name)]
         return Marks(name, owner, np.clip(owner * found.amplitude / SEVERE, 0, 1))
 
     def found_for(self, kind: Kind, phrase: str | None) -> engine.Found:
@@ -110,9 +129,9 @@ class FaceAnalysis:
             raise KindNotLearnt(f"I have not learnt to see {kind.replace('_', ' ')} yet")
         if phrase not in self._own_words:
             words = engine.own_words(phrase)
-            if words.likeness < engine.LEAST_LIKENESS:
+            if words.likeness < engine.LEAST_LIKENESS or words.kind not in LEARNT_KINDS:
                 raise KindNotLearnt(f"I do not know what “{phrase}” looks like yet")
-            self._own_words[phrase] = engine.engine().detect(self.crop, self.skin, words)
+            self._own_words[phrase] = engine.engine().detect(self.crop, self.surfaces, words)
         return self._own_words[phrase]
 
     def place(self, where: tuple[Region, ...], side: Side | None = None) -> np.ndarray:
@@ -136,12 +155,20 @@ class FaceAnalysis:
 
     def healing(self, found: engine.Found, asked: tuple[int, ...]) -> engine.Healing:
         """What full strength does to a set of channels; the last of each detection is kept for
-        the next strength (it may take 30 MB)."""
+        the next strength (up to 60 MB, where all kinds are asked)."""
         kept, healing = self._healings.get(id(found), ((), None))
         if healing is None or kept != asked:
-            healing = engine.engine().heal(self.crop, self.skin, found, asked)
+            healing = engine.engine().heal(self.crop, self.surfaces, found, asked)
             self._healings[id(found)] = asked, healing
         return healing
+
+    def filling(self, fills: tuple[Fill, ...]) -> Filling:
+        """What is put at the places that some fills mark together; the last is kept."""
+        if fills not in self._fillings:
+            marked = in_crop(self.alignment, union(fills))
+            change = engine.engine().fill(self.crop, self.surfaces, marked)
+            self._fillings = {fills: Filling(marked, change)}
+        return self._fillings[fills]
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,20 +202,40 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
 
     Raises:
         KindNotLearnt: an edit names a kind that the detector has not been taught.
-        ValueError: an edit names a face that is not there.
+        ValueError: an edit or a fill names a face that is not there.
     """
-    for edit in plan.edits:
-        if not 0 <= edit.face < len(analysis.faces):
-            raise ValueError(f"face {edit.face} of {len(analysis.faces)} does not exist")
+    for index in [edit.face for edit in plan.edits] + [fill.face for fill in plan.fills]:
+        if not 0 <= index < len(analysis.faces):
+            raise ValueError(f"face {index} of {len(analysis.faces)} does not exist")
     pixels = analysis.photo.pixels.copy()
     touched = np.zeros(pixels.shape[:2], bool)
+    unmarked = ~union(plan.fills) if plan.fills else None
     for index, face in enumerate(analysis.faces):
         edits = [edit for edit in plan.edits if edit.face == index]
+        keeps = [keep for keep in plan.keeps if keep.face == index]
+        fills = tuple(fill for fill in plan.fills if fill.face == index)
         if any(edit.strength > 0 for edit in edits):
-            keeps = [keep for keep in plan.keeps if keep.face == index]
             change = face_change(face, edits, keeps)
-            compose.write(analysis.photo, face.alignment, change, pixels, touched)
+            compose.write(analysis.photo, face.alignment, change, pixels, touched, unmarked)
+        if fills:
+            change = fill_change(face, fills, edits, keeps)
+            only = union(fills) & ~_kept_elsewhere(analysis, plan, index)
+            compose.write(analysis.photo, face.alignment, change, pixels, touched, only)
     return Rendering(analysis.photo.with_pixels(pixels), touched)
+
+
+def _kept_elsewhere(analysis: Analysis, plan: Plan, index: int) -> np.ndarray:
+    """(H, W) bool, what keeps of all faces but one protect: crops overlap, and marks do not stop
+    where a face ends."""
+    height, width = analysis.photo.pixels.shape[:2]
+    kept = np.zeros((height, width), bool)
+    for other, face in enumerate(analysis.faces):
+        keeps = [keep for keep in plan.keeps if keep.face == other]
+        edits = [edit for edit in plan.edits if edit.face == other]
+        forbidden = _forbidden(face, edits, keeps)
+        if other != index and forbidden is not None:
+            kept |= face.alignment.to_photo(forbidden, (height, width)) > 0
+    return kept
 
 
 def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> compose.CropChange:
@@ -203,11 +250,29 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
         gates = strengths * healing.gates
         room = 1 - gate  # what one detection healed is not healed again by another
         change += room[..., None] * (strengths[..., None] * healing.changes).sum(axis=0)
-        is_fine = [LEARNT_KINDS[k] in FINE_KINDS for k in asked]
+        is_fine = [NETWORK_KINDS[k] in FINE_KINDS for k in asked]
         fine += room * np.minimum(gates[is_fine].sum(axis=0), 1)
         gate += room * np.minimum(gates.sum(axis=0), 1)
-    forbidden = np.max([protected(face, keep, edits) for keep in keeps], axis=0) if keeps else None
-    return compose.CropChange(gate, change, forbidden, fine, face.grain)
+    return compose.CropChange(gate, change, _forbidden(face, edits, keeps), fine, face.grain)
+
+
+def fill_change(
+    face: FaceAnalysis, fills: tuple[Fill, ...], edits: list[Edit], keeps: list[Keep]
+) -> compose.CropChange:
+    """What fills do to one face, in crop space; of it, only the pixels they mark are meant.
+
+    Of what lay there nothing stays; the finest detail is borrowed from clean skin.
+    """
+    filling = face.filling(fills)
+    marked, change = filling.marked, filling.change
+    clean = face.clean & (marked == 0)
+    grain = borrowed_grain(face.photo, face.alignment, face.crop, clean)
+    return compose.CropChange(marked, change, _forbidden(face, edits, keeps), marked, grain)
+
+
+def _forbidden(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> np.ndarray | None:
+    """(512, 512), above 0 where a keep lets nothing change."""
+    return np.max([protected(face, keep, edits) for keep in keeps], axis=0) if keeps else None
 
 
 def _strengths(
@@ -221,7 +286,7 @@ def _strengths(
     for edit in edits:
         found = face.found_for(edit.what, edit.phrase)
         _, own = asked.setdefault(id(found), (found, np.zeros_like(found.owners)))
-        channel = LEARNT_KINDS.index(face.marks(edit.what, edit.phrase).kind)
+        channel = NETWORK_KINDS.index(face.marks(edit.what, edit.phrase).kind)
         allowed = face.place(edit.where, edit.side) * (1 - _withheld(face, keeps, edit))
         for _, strengths in asked.values():
             wanted = edit.strength if strengths is own else 0.0

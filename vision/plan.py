@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from vision.vocabulary import Kind, Region, Side
@@ -37,13 +37,27 @@ class Keep:
 
 
 @dataclass(frozen=True)
+class Fill:
+    """Put this face's skin in place of whatever is at the marked pixels.
+
+    `mask` is a 1-bit PNG of the upright photo's size (`vision.marked.pack`): bytes, so that plans
+    are compared by value and written down as they are.
+    """
+
+    mask: bytes = field(repr=False)
+    face: int = 0
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All edits in force and all keeps.
+    """All edits in force, all keeps and all fills.
 
     Of one kind, a later edit wins where two overlap; strength 0 brings the original back there.
     A keep beats an edit where both claim a pixel; an edit with a strictly narrower place than
-    the keep of its own kind wins there ("keep the moles but remove the one on the chin").
+    the keep of its own kind wins there ("keep the moles but remove the one on the chin"). Marked
+    pixels are filled instead of edited; a keep that beats the edits there beats the fill, too.
     """
 
     edits: tuple[Edit, ...] = ()
     keeps: tuple[Keep, ...] = ()
+    fills: tuple[Fill, ...] = ()

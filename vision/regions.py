@@ -8,7 +8,7 @@ made when first asked for and kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -18,9 +18,9 @@ from vision import mesh, skin
 from vision.faces import CROP_SIZE
 from vision.landmarks import POINTS, LandmarkNet, predict_landmarks
 from vision.mesh import Outline, Pair
-from vision.vocabulary import Region, Side
+from vision.vocabulary import TEETH_KINDS, Region, Side
 
-__all__ = ["LandmarkNet", "Regions", "predict_landmarks", "segment"]
+__all__ = ["LandmarkNet", "Regions", "Surfaces", "predict_landmarks", "segment"]
 
 Map = NDArray[np.float32]
 SHAPE = (CROP_SIZE, CROP_SIZE)
@@ -57,6 +57,21 @@ def segment(crop: NDArray[Any], landmarks: NDArray[Any], upright_left: bool = Tr
     if landmarks.shape != (POINTS, 2) or not np.isfinite(landmarks).all():
         raise ValueError(f"need finite landmarks of shape (478, 2), got {landmarks.shape}")
     return Regions(crop, landmarks.astype(np.float32), upright_left)
+
+
+class Surfaces(NamedTuple):
+    """Where imperfections can be, (512, 512) float32 in 0..1 each: bare skin, and teeth."""
+
+    skin: Map
+    teeth: Map
+
+    def of(self, kind: str) -> Map:
+        """The surface that a kind of imperfection is on."""
+        return self.teeth if kind in TEETH_KINDS else self.skin
+
+    @property
+    def both(self) -> Map:
+        return np.maximum(self.skin, self.teeth)
 
 
 class Regions:

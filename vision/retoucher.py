@@ -1,14 +1,16 @@
 """The retoucher: rewrites asked marks from the clean skin around them, nothing else.
 
-Seven shifted-window blocks move features only where something was asked (LangBRT eq. 2-4);
-each is modulated by the prompt (RetouchGPT). The output is a change d toward clean skin; the
-photo becomes  y = x + g d,  with the gate g = sum over kinds of strength * ownership <= 1
-(`blend`), so a strength of zero, an empty plan and a kept kind are exact identities.
+Two stages (BPFRe): a coarse change, and what a refiner adds to it. Seven shifted-window blocks move
+features only where something was asked (LangBRT eq. 2-4); each is modulated by the prompt
+(RetouchGPT). The output is a change d toward clean skin; the photo becomes  y = x + g d,  with the
+gate g = sum over kinds of strength * ownership <= 1 (`blend`), so a strength of zero, an empty
+plan and a kept kind are exact identities.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +26,26 @@ from vision.layers import (
     from_windows,
     to_windows,
 )
+from vision.refiner import Refiner
 from vision.surroundings import VIEWS, clean_skin
 
 # Marks differ from clean skin by a twentieth of full scale: this brings them to the order of 1.
 _CONTRAST = 8
+
+
+class Change(NamedTuple):
+    """What the retoucher would do, full resolution, float32.
+
+    Attributes:
+        refined: (B, 3, H, W) change of the sRGB values toward clean skin; meaningful where
+            something was asked.
+        coarse: (B, 3, H, W) the same after the first stage.
+        attention: (B, 1, H/2, W/2) where the second stage looks (`Refiner`), None without it.
+    """
+
+    refined: Tensor
+    coarse: Tensor
+    attention: Tensor | None
 
 
 class TargetAwareBlock(nn.Module):
@@ -39,9 +57,10 @@ class TargetAwareBlock(nn.Module):
     F <- F + m * gate * branch(F) (LangBRT eq. 4).
     """
 
-    def __init__(self, channels: int, heads: int, window: int, shifted: bool, prompt: int):
+    def __init__(self, config: NetworkConfig, channels: int, prompt: int, shifted: bool):
         super().__init__()
-        self.heads, self.window = heads, window
+        self.heads, self.window = heads, window = config.heads, config.window
+        self.target_aware = config.target_aware
         self.shift = window // 2 if shifted else 0
         self.norm_attention, self.norm_feed = ChannelNorm(channels), ChannelNorm(channels)
         self.query = nn.Linear(channels, channels)
@@ -59,6 +78,8 @@ class TargetAwareBlock(nn.Module):
 
     def forward(self, x: Tensor, asked: Tensor, prompt: Tensor) -> Tensor:
         """x (B, C, H, W), asked (B, 1, H, W) in 0..1, prompt (B, P) -> (B, C, H, W)."""
+        if not self.target_aware:
+            asked = torch.ones_like(asked)
         attention, feed = self.modulation(prompt)
         move = self._attend(_modulated(self.norm_attention(x), attention), asked)
         x = x + asked * attention.gate * move
@@ -67,7 +88,7 @@ class TargetAwareBlock(nn.Module):
     def _attend(self, x: Tensor, asked: Tensor) -> Tensor:
         if self.shift:
             x, asked = (torch.roll(t, (-self.shift, -self.shift), (2, 3)) for t in (x, asked))
-        clean = 1 - asked
+        clean = 1 - asked if self.target_aware else asked
         queries = self.query(to_windows(x * clean, self.window))
         keys, values = self.key_value(to_windows(x + x * clean, self.window)).chunk(2, dim=-1)
         queries, keys, values = (self._split(t) for t in (queries, keys, values))
@@ -96,17 +117,18 @@ class Retoucher(nn.Module):
         super().__init__()
         half, quarter = config.widths[:2]
         prompt = 2 * quarter
-        self.window = config.window
+        self.config = config
         self.enter = nn.Conv2d(quarter + 1 + 3 * VIEWS, quarter, 1)
         self.no_prompt = nn.Parameter(torch.zeros(config.text))
         self.words = nn.Linear(config.text, prompt)
         self.sight = nn.Linear(quarter, prompt)
         self.blocks = nn.ModuleList(
-            TargetAwareBlock(quarter, config.heads, config.window, index % 2 == 1, prompt)
+            TargetAwareBlock(config, quarter, prompt, shifted=index % 2 == 1)
             for index in range(config.blocks)
         )
         self.up = Up(quarter, half)
-        self.skip_gate = nn.Conv2d(1, half, 1)
+        if config.blemish_aware:
+            self.skip_gate = nn.Conv2d(1, half, 1)
         self.refine = nn.Sequential(
             nn.Conv2d(2 * half + 1 + 3 * (3 + VIEWS), half, 3, padding=1),
             ResidualBlock(half),
@@ -118,21 +140,27 @@ class Retoucher(nn.Module):
         )
         nn.init.zeros_(self.to_change[0].weight)
         nn.init.zeros_(self.to_change[0].bias)
+        if config.refiner:
+            self.refiner = Refiner(half, prompt, config.blemish_aware)
 
-    def forward(self, found: Detection, asked: Tensor, prompts: Tensor) -> Tensor:
+    def forward(
+        self, found: Detection, asked: Tensor, prompts: Tensor, marked: Tensor | None = None
+    ) -> Change:
         """Change toward clean skin: shares of the clean skin around, and what they do not give.
 
         Args:
             found: the detector's answer.
             asked: (B, K, H, W) ownership of the asked kinds, zero for the others.
             prompts: (K, text) or (B, K, text) prompt embeddings.
-
-        Returns:
-            (B, 3, H, W) float32 change of the sRGB values; meaningful where `asked` is not zero.
+            marked: (B, 1, H, W) 0..1, what is to be filled with skin whatever it is.
         """
         skip, x = found.features
         mark = asked.sum(dim=1, keepdim=True).clamp(0, 1)
+        if marked is not None:
+            mark = torch.maximum(mark, marked)
         views = clean_skin(found.crop, found.skin, mark, found.tone)
+        if not self.config.surroundings:
+            views = torch.zeros_like(views)
         contrast = _CONTRAST * views.flatten(1, 2).to(x.dtype)
         mark = mark.to(x.dtype)
         half, quarter = F.max_pool2d(mark, 2), F.max_pool2d(mark, 4)
@@ -140,14 +168,22 @@ class Retoucher(nn.Module):
         x = self.enter(torch.cat([x, quarter, F.avg_pool2d(contrast, 4)], dim=1))
         x = self._in_windows(x, quarter, prompt)
         # Blemish-aware skip (BPFRe): the supervised map re-weights what the decoder may copy.
-        skip = skip * torch.sigmoid(2 + self.skip_gate(half))
+        if self.config.blemish_aware:
+            skip = skip * torch.sigmoid(2 + self.skip_gate(half))
         near = F.pixel_unshuffle(contrast[:, :3], 2)
         seen = [self.up(x), skip, half, near, F.avg_pool2d(contrast[:, 3:], 2)]
-        out = self.to_change(self.refine(torch.cat(seen, dim=1))).float()
-        return out[:, :3] + (out[:, 3:, None] * views).sum(dim=1)
+        decoded = self.refine(torch.cat(seen, dim=1))
+        out = self.to_change(decoded).float()
+        coarse = out[:, :3] + (out[:, 3:, None] * views).sum(dim=1)
+        if not self.config.refiner:
+            return Change(coarse, coarse, None)
+        finer = self.refiner(decoded, half, prompt)
+        return Change(coarse + finer.change, coarse, finer.attention)
 
     def _prompt(self, x: Tensor, quarter: Tensor, asked: Tensor, prompts: Tensor) -> Tensor:
         """Words of what was asked, fused with the look of the places they point at: (B, P)."""
+        if not self.config.prompt_modulation:
+            return torch.zeros_like(self.sight(x.mean(dim=(2, 3))))
         amount = asked.mean(dim=(2, 3))
         share = (amount / (amount.sum(dim=1, keepdim=True) + 1e-6)).to(x.dtype)
         words = (share[..., None] * prompts.to(x.dtype)).sum(dim=1)
@@ -157,10 +193,11 @@ class Retoucher(nn.Module):
 
     def _in_windows(self, x: Tensor, quarter: Tensor, prompt: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        if height % self.window or width % self.window:
+        window = self.config.window
+        if height % window or width % window:
             raise ValueError(
                 f"crop at 1/4 is {width}x{height}, which is no multiple of the window"
-                f" {self.window}: give crops with sides divisible by {4 * self.window}"
+                f" {window}: give crops with sides divisible by {4 * window}"
             )
         for block in self.blocks:
             x = block(x, quarter, prompt)
@@ -180,9 +217,9 @@ class RetouchNetwork(nn.Module):
         """See `Detector.forward`."""
         return self.detector(crop, skin, place, prompts, own_words, tone)
 
-    def change(self, detection: Detection, asked: Tensor, prompts: Tensor) -> Tensor:
+    def change(self, detection, asked, prompts, marked=None) -> Change:
         """See `Retoucher.forward`."""
-        return self.retoucher(detection, asked, prompts)
+        return self.retoucher(detection, asked, prompts, marked)
 
 
 def blend(photo: Tensor, owners: Tensor, strengths: Tensor, change: Tensor) -> Tensor:

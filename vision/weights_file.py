@@ -62,7 +62,9 @@ def load_network(folder: Path = RETOUCH_FOLDER) -> tuple[RetouchNetwork, torch.T
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise FreckleError(f"{folder} holds weights of another version: {error}") from error
+        raise FreckleError(
+            f"{folder} holds weights of another version; reinstall freckle or train it anew"
+        ) from error
     return network.eval(), prompts
 
 

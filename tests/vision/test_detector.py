@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -89,7 +91,10 @@ def test_every_parameter_learns(network):
     for block in network.retoucher.blocks:  # these start at zero, and hide what is behind them
         torch.nn.init.normal_(block.modulation.project.weight)
     torch.nn.init.normal_(network.retoucher.to_change[0].weight)
-    change = network.change(found, found.owners, torch.randn(3, 12))
+    torch.nn.init.normal_(network.retoucher.refiner.out[0].weight)
+    for convolution in network.retoucher.refiner.convolutions:
+        torch.nn.init.normal_(convolution.style.weight)
+    change = network.change(found, found.owners, torch.randn(3, 12)).refined
     (change.pow(2).mean() + found.logits.pow(2).mean() + found.amplitude.mean()).backward()
     still = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     # The shares of the asked kinds sum to one here, so "no prompt" may have nothing to say.
@@ -100,3 +105,44 @@ def test_a_crop_that_does_not_fit_the_windows_is_refused(network):
     found = network.detect(*inputs(side=48), torch.randn(3, 12))
     with pytest.raises(ValueError, match="12x12.*divisible by 32"):
         network.change(found, found.owners, torch.randn(3, 12))
+
+
+@pytest.mark.parametrize(
+    "mechanism",
+    [
+        "prompted", "target_aware", "prompt_modulation", "blemish_aware", "refiner", "surroundings",
+    ],
+)  # fmt: skip
+def test_each_mechanism_can_be_switched_off_and_makes_a_difference(mechanism):
+    torch.manual_seed(0)
+    whole = RetouchNetwork(SMALL)
+    state = {name: torch.randn_like(value) * 0.2 for name, value in whole.state_dict().items()}
+    outputs = []
+    for config in (SMALL, replace(SMALL, **{mechanism: False})):
+        network = RetouchNetwork(config)
+        known = network.state_dict().keys()
+        network.load_state_dict({name: state[name] for name in known})  # the same weights
+        network.eval()
+        found = network.detect(*inputs(), torch.randn(3, 12, generator=torch.manual_seed(2)))
+        change = network.change(found, found.owners, torch.ones(3, 12)).refined
+        assert torch.isfinite(change).all()
+        outputs.append((found.logits, change))
+    (logits, change), (other_logits, other_change) = outputs
+    assert not (torch.equal(logits, other_logits) and torch.equal(change, other_change))
+
+
+def test_without_prompts_all_kinds_have_one_map():
+    network = RetouchNetwork(replace(SMALL, prompted=False))
+    owners = network.detect(*inputs(), torch.randn(3, 12)).owners
+    torch.testing.assert_close(owners[:, 0], owners[:, 1])
+    torch.testing.assert_close(owners[:, 0], owners[:, 2])
+
+
+def test_what_a_user_marks_is_changed_though_nothing_was_found(network):
+    torch.nn.init.normal_(network.retoucher.to_change[0].weight)
+    found, prompts = network.detect(*inputs(), torch.randn(3, 12)), torch.randn(3, 12)
+    nothing = torch.zeros_like(found.owners)
+    marked = torch.zeros(2, 1, 64, 64)
+    marked[..., 20:40, 20:40] = 1
+    with_mark = network.change(found, nothing, prompts, marked).refined
+    assert not torch.allclose(with_mark, network.change(found, nothing, prompts).refined)

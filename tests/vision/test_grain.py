@@ -7,7 +7,7 @@ import pytest
 
 from vision import compose
 from vision.faces import CROP_SIZE, Alignment
-from vision.grain import grain_of
+from vision.grain import BorrowedGrain, Grain, grain_of
 from vision.photo import load
 
 SCALE = 4  # photo pixels per crop pixel
@@ -71,6 +71,24 @@ def test_grain_inside_the_edit_is_that_of_the_skin_around(skin):
     assert 0.9 < inside / around < 1.1
 
 
+def test_an_edge_beyond_grain_is_held_to_it():
+    limit, smooth = np.full(3, 0.04, np.float32), np.full((1, 3, 3), 0.5, np.float32)
+    values = smooth + np.array([0.03, 0.05, -0.3], np.float32)[None, :, None]
+    left = values - smooth - Grain(smooth, limit).excess(values, smooth, 0, 0)
+    assert left[0, :, 0] == pytest.approx([0.03, 0.04, -0.04], abs=1e-6)
+
+
+def test_light_that_falls_off_over_the_face_is_no_grain():
+    rng = np.random.default_rng(0)
+    side = CROP_SIZE * SCALE
+    shaded = np.linspace(60, 220, side)[:, None, None] + rng.normal(0, 4, (side, side, 3))
+    photo = load(np.round(shaded).astype(np.uint8))
+    alignment = Alignment(np.array([[1 / SCALE, 0, 0], [0, 1 / SCALE, 0]]))
+    crop = alignment.crop(photo.pixels)
+    grain = grain_of(photo, alignment, crop, np.ones((CROP_SIZE, CROP_SIZE), bool))
+    assert 255 * grain.limit == pytest.approx(3 * 4, rel=0.1)
+
+
 def test_half_the_strength_is_half_the_way(skin):
     photo = skin[0].pixels.astype(float)
     half, full = (np.abs(healed(skin, True, s) - photo)[LINE].mean() for s in (0.5, 1.0))
@@ -82,3 +100,16 @@ def test_a_small_face_has_no_detail_beyond_its_crop(skin):
     small = Alignment(np.array([[1.0, 0, 0], [0, 1.0, 0]]))
     everywhere = np.ones((CROP_SIZE, CROP_SIZE), bool)
     assert grain_of(photo, small, small.crop(photo.pixels), everywhere) is None
+
+
+def test_grain_takes_the_place_of_what_goes_without_a_seam():
+    """Over several strips of the photo the borrowed grain is one and the same."""
+    rng = np.random.default_rng(0)
+    tile = rng.normal(0, 0.01, (96, 96, 3)).astype(np.float32)
+    smooth = np.zeros((300, 200, 3), np.float32)
+    grain = BorrowedGrain(smooth, tile)
+    values = np.full_like(smooth, 0.3)  # something opaque
+    whole = values - grain.excess(values, smooth, 40, 7)
+    assert whole.std() == pytest.approx(0.01, rel=0.05)
+    lower = values[130:] - grain.excess(values[130:], smooth[130:], 170, 7)
+    assert np.array_equal(whole[130:], lower)
