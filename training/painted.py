@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,16 @@ from training.imperfections import base
 from training.imperfections.render import STEP, found_file
 from vision.errors import FreckleError
 from vision.surroundings import to_linear, to_srgb
-from vision.vocabulary import FINE_KINDS, LEARNT_KINDS
+from vision.vocabulary import FINE_KINDS, NETWORK_KINDS
 
 SIZE = 512
 # A pixel belongs to a kind by half when the paint changes it by this much (share of full scale).
 HALF_OWNED = 2.5 / 255
-_FINE = [LEARNT_KINDS.index(kind) for kind in FINE_KINDS]
+_FINE = [NETWORK_KINDS.index(kind) for kind in FINE_KINDS]
+# Kinds that are a property of an area, not of single dots: their owners are averaged over one.
+TEXTURES = ("pores", "stubble", "uneven_tone")
+AREA = 13  # pixels, the side of it
+_TEXTURES = [NETWORK_KINDS.index(kind) for kind in TEXTURES]
 
 
 @dataclass(frozen=True)
@@ -31,20 +36,33 @@ class Batch:
         photo: (B, 3, H, W) painted sRGB 0..1.
         skin: (B, 1, H, W); place: (B, 2, H, W) position in the aligned face, -1..1.
         known: (B, 1, H, W), 0 where the base has marks of its own that nobody labelled.
+        beard: (B, 1, H, W), 1 where the base has hair: it may be called stubble, or nothing.
+        marked: (B, 1, H, W), 1 where something foreign lies on the face, to be filled with skin
+            (`with_foreign`); 0 everywhere as painted.
         change: (B, 3, H, W), clean - painted.
         owners: (B, K, H, W), each kind's share of the pixel; the rest is nobody's.
         shares: (B, K, H, W), each kind's share of `change`; sums to 1 where there is paint.
         tone: (B, 3, 1, 1), mean sRGB colour of the skin of the whole painted face.
+        kinds_known: whether the truth says which kind a mark is, or only that one was there.
     """
 
     photo: Tensor
     skin: Tensor
     place: Tensor
     known: Tensor
+    beard: Tensor
+    marked: Tensor
     change: Tensor
     owners: Tensor
     shares: Tensor
     tone: Tensor
+    kinds_known: bool = True
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        moved = {n: v.to(device) if isinstance(v, Tensor) else v for n, v in parts.items()}
+        return Batch(**moved)
 
 
 def face_light(sample: dict[str, np.ndarray]) -> np.ndarray:
@@ -72,6 +90,9 @@ class PaintedCrops(IterableDataset):
         crops: crops taken from one sample.
         batch: crops that are yielded together.
         found: marks of the bases that an earlier network found (`render.look`), if any.
+        share: of the faces that are used, 0..1, always the same ones.
+        swapped: share of the faces that are shown with the marks of another one (PerTouch's
+            replacement); faces are aligned, so they land where they belong, but not exactly.
     """
 
     def __init__(
@@ -82,16 +103,19 @@ class PaintedCrops(IterableDataset):
         crops: int = 4,
         batch: int = 16,
         found: Path | None = None,
+        share: float = 1.0,
+        swapped: float = 0.0,
     ):
-        self.files = sorted(folder.glob("*.npz"))
+        self.files = [file for file in sorted(folder.glob("*.npz")) if _drawn(file, share)]
         if not self.files:
             raise FreckleError(f"{folder} has no painted samples; run: freckle train vision")
         self.side, self.seed, self.crops, self.batch = side, seed, crops, batch
         self.place = place_map()
-        self.found = found
+        self.found, self.swapped = found, swapped
 
     def __iter__(self):
         rng = np.random.default_rng(self.seed)
+        before = None
         while True:
             parts = []
             while len(parts) < self.batch:
@@ -100,6 +124,9 @@ class PaintedCrops(IterableDataset):
                     loaded = {name: sample[name] for name in sample.files}
                 if self.found:
                     loaded["own"] = loaded["own"] | np.load(found_file(self.found, file))
+                if before and rng.random() < self.swapped:
+                    loaded |= _marks_of(before, loaded["skin"])
+                before = loaded
                 loaded["tone"] = face_light(loaded)
                 parts += [
                     self._cut(loaded, rng) for _ in range(min(self.crops, self.batch - len(parts)))
@@ -111,13 +138,14 @@ class PaintedCrops(IterableDataset):
     ) -> dict[str, np.ndarray]:
         top, left = self._where(sample, rng)
         window = np.s_[top : top + self.side, left : left + self.side]
-        density = np.zeros((len(LEARNT_KINDS), 3, self.side, self.side), np.int8)
+        density = np.zeros((len(NETWORK_KINDS), 3, self.side, self.side), np.int8)
         for layer, kind in zip(sample["density"], sample["kinds"], strict=True):
             density[kind] = layer[window].transpose(2, 0, 1)
         parts = {
             "crop": sample["crop"][window].transpose(2, 0, 1),
             "skin": sample["skin"][window][None],
             "own": sample["own"][window][None],
+            "beard": sample["beard"][window][None],
             "place": self.place[(slice(None), *window)],
             "density": density,
             "tone": sample["tone"].astype(np.float32),
@@ -128,7 +156,7 @@ class PaintedCrops(IterableDataset):
             "blur": np.float32([rng.uniform(0, 1) * (rng.random() < 0.4)]),
         }
         if rng.random() < 0.5:
-            for name in ("crop", "skin", "own", "place", "density"):
+            for name in ("crop", "skin", "own", "beard", "place", "density"):
                 parts[name] = parts[name][..., ::-1]
             parts["place"] = parts["place"] * np.float32([-1, 1])[:, None, None]
         return {name: np.ascontiguousarray(part) for name, part in parts.items()}
@@ -147,6 +175,20 @@ class PaintedCrops(IterableDataset):
         jitter = rng.integers(-self.side // 3, self.side // 3 + 1, 2)
         top, left = ys[at] - self.side // 2 + jitter[0], xs[at] - self.side // 2 + jitter[1]
         return int(np.clip(top, 0, last)), int(np.clip(left, 0, last))
+
+
+def _marks_of(other: dict[str, np.ndarray], skin: np.ndarray) -> dict[str, np.ndarray]:
+    """Kinds and densities of another sample, kept on this one's skin, (512, 512) 0..255; teeth
+    seldom lie alike, so their stains stay behind."""
+    on_skin = other["kinds"] != NETWORK_KINDS.index("yellow_teeth")
+    density = other["density"][on_skin] * (skin[..., None] / np.float32(255))
+    return {"kinds": other["kinds"][on_skin], "density": np.round(density).astype(np.int8)}
+
+
+def _drawn(file: Path, share: float) -> bool:
+    """Whether a face, with all its samples, is in a share of the faces."""
+    face = file.stem.rpartition("-")[2]
+    return int(hashlib.sha256(face.encode()).hexdigest()[:8], 16) < share * 16**8
 
 
 def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None) -> Batch:
@@ -169,14 +211,54 @@ def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None)
     amount = _soften(density.abs().mean(dim=2), blur)
     shares = amount / amount.sum(dim=1, keepdim=True).clamp(min=1e-6)
     size = change.abs().mean(dim=1, keepdim=True)
-    owners = shares * (size / (size + HALF_OWNED))
+    owners = _owners(shares * size)
     noise = torch.randn(painted.shape, generator=generator, device=painted.device)
     photo = (painted + noise * parts["noise"][:, :, None, None]).clamp(0, 1)
     # A mark painted over the base's own hides it; a flush or a sheen does not.
     covered = shares[:, _FINE].sum(dim=1, keepdim=True) * size > 1 / 255
     known = (~parts["own"].bool() | covered).float()
     skin = parts["skin"].float() / 255
-    return Batch(photo, skin, parts["place"], known, change, owners, shares, tone)
+    beard = parts["beard"].float()
+    marked = torch.zeros_like(known)
+    return Batch(photo, skin, parts["place"], known, beard, marked, change, owners, shares, tone)
+
+
+def _owners(effects: Tensor) -> Tensor:
+    """Shares of the pixel from what each kind changes there, both (B, K, H, W)."""
+    area = F.avg_pool2d(
+        effects[:, _TEXTURES] ** 2, AREA, stride=1, padding=AREA // 2, count_include_pad=False
+    )
+    effects = effects.clone()
+    effects[:, _TEXTURES] = area.sqrt()
+    return effects / (effects.sum(dim=1, keepdim=True) + HALF_OWNED)
+
+
+def with_foreign(batch: Batch, share: float, rng: torch.Generator) -> Batch:
+    """Lay foreign patches on the skin of a share of the crops, as a user would mark them: a piece
+    of another picture or a flat colour, more or less opaque, in blobs of 4 px and up to half the
+    crop."""
+    size, side = len(batch.photo), batch.photo.shape[-1]
+    cells = max(2, side >> int(torch.randint(2, 7, (1,), generator=rng)))
+    rough = torch.randn(size, 1, cells, cells, generator=rng)
+    blobs = F.interpolate(rough, size=(side, side), mode="bicubic") > 1.1
+    chosen = torch.rand(size, 1, 1, 1, generator=rng) < share
+    marked = (blobs & chosen).to(batch.photo.device) & (batch.skin > 0.5)
+    flat = torch.rand(size, 3, 1, 1, generator=rng)
+    patch = torch.where(
+        torch.rand(size, 1, 1, 1, generator=rng).to(flat) < 0.5,
+        flat,
+        batch.photo.roll(1, dims=0).flip(-2).cpu(),
+    )
+    opaque = 0.4 + 0.6 * torch.rand(size, 1, 1, 1, generator=rng)
+    mask = marked.to(batch.photo.dtype)
+    added = mask * (opaque * (patch - batch.photo.cpu())).to(batch.photo.device)
+    return replace(
+        batch,
+        photo=batch.photo + added,
+        marked=mask,
+        change=batch.change - added,
+        owners=batch.owners * (1 - mask),
+    )
 
 
 def _soften(image: Tensor, share: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.imperfections import acne, colour, hair, lines, pigment, surface
 from training.imperfections.base import Base, Layer
-from vision.vocabulary import LEARNT_KINDS, Kind
+from vision.vocabulary import NETWORK_KINDS, Kind
 
 painters = {
     "acne": acne.acne,
@@ -42,7 +42,7 @@ _CLEAN_FACES = 0.12
 
 
 def mixture(
-    base: Base, rng: np.random.Generator, kinds: tuple[Kind, ...] = LEARNT_KINDS
+    base: Base, rng: np.random.Generator, kinds: tuple[Kind, ...] = NETWORK_KINDS
 ) -> list[Layer]:
     """Layers of a random, correlated set out of `kinds`, in their order; may be empty."""
     if rng.random() < _CLEAN_FACES:

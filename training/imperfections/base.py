@@ -17,7 +17,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from vision.regions import Regions
+from vision.regions import Regions, Surfaces
 from vision.vocabulary import Kind
 
 SIZE = 512
@@ -68,6 +68,10 @@ class Base:
     @cached_property
     def skin(self) -> np.ndarray:
         return self.regions.skin
+
+    @cached_property
+    def surfaces(self) -> Surfaces:
+        return Surfaces(self.skin, self.regions.mask("teeth"))
 
     @cached_property
     def shading(self) -> np.ndarray:

@@ -48,7 +48,7 @@ def redness(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     field = area * np.clip((blotches - low) / (1 - low) * 1.6, 0, 1)
     field *= 0.8 + 0.4 * cloud(rng, 50, 120)
     colour = tint(rng, (HAEMOGLOBIN, 1.0), (MELANIN, rng.uniform(0.0, 0.15)))
-    density = (field * rng.uniform(0.15, 0.42) * (0.6 + 0.7 * amount))[..., None] * colour
+    density = (field * rng.uniform(0.15, 0.6) * (0.6 + 0.7 * amount))[..., None] * colour
     if rng.random() < 0.25:
         density = density + _vessels(rng, area * base.skin)[..., None] * colour
     return finish(base, "redness", density)
@@ -71,7 +71,7 @@ def dark_circles(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     """A bluish or brown crescent under the lower lid, deepest near the nose."""
     colour = tint(rng, (VENOUS, rng.uniform(0.2, 1.0)), (MELANIN, rng.uniform(0.2, 1.0)),
                   (HAEMOGLOBIN, rng.uniform(0.0, 0.5)))  # fmt: skip
-    depth = rng.uniform(0.22, 0.5) * (0.65 + 0.7 * amount)
+    depth = rng.uniform(0.22, 0.62) * (0.65 + 0.7 * amount)
     drop = IOD * rng.uniform(0.15, 0.26)
     inner, height = rng.uniform(0.3, 1.0), rng.uniform(0.35, 0.7)
     field = np.zeros((SIZE, SIZE), np.float32)
@@ -113,7 +113,7 @@ def shine(base: Base, rng: np.random.Generator, amount: float) -> Layer:
 def uneven_tone(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     """Patches of more and of less pigment and blood than the person's own mean, without edges."""
     brown, red = (cloud(rng, 2, 5, 9) - 0.5 for _ in range(2))
-    depth = rng.uniform(0.1, 0.32) * (0.6 + 0.7 * amount)
+    depth = rng.uniform(0.16, 0.5) * (0.6 + 0.7 * amount)
     pigment, blood = rng.uniform(0.4, 1.0), rng.uniform(0.2, 0.8)
     density = (brown * pigment)[..., None] * MELANIN + (red * blood)[..., None] * HAEMOGLOBIN
     return finish(base, "uneven_tone", (2 * depth * density).astype(np.float32))

@@ -1,11 +1,12 @@
 """Painted faces on disk: one file a sample, painted once, cropped many times.
 
 A file holds the base crop, its skin mask, the places where the base has marks of its own (their
-labels are unknown) and one int8 density map a kind, in steps of 1/100.
+labels are unknown) or a beard, and one int8 density map a kind, in steps of 1/100.
 """
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from training.faces import FaceRow, aligned, rows
 from training.imperfections import mixture
 from training.imperfections.base import Base
 from vision.engine import RetouchEngine
+from vision.errors import FreckleError
 from vision.regions import segment
-from vision.vocabulary import LEARNT_KINDS
+from vision.vocabulary import NETWORK_KINDS
 
 STEP = 0.01
+PAINTERS = 3  # raised when what they paint, or how it is stored, changes
 # A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
 _FOUND = 0.35
 
@@ -34,23 +37,35 @@ def base_of(row: FaceRow) -> Base:
 def own_marks(base: Base) -> np.ndarray:
     """(512, 512) bool: marks, flushes and highlights the base brings along.
 
-    Nobody labelled them, so they must not be taught as "nothing is here". Dense dark texture is
-    a beard: that one is taught as nothing.
+    Nobody labelled them, so they must not be taught as "nothing is here". Beards are apart: see
+    `beard`.
     """
     lab = cv2.cvtColor(base.crop, cv2.COLOR_RGB2LAB).astype(np.float32)
     skin = base.skin > 0.5
     if not skin.any():
         return skin
-    near = np.dstack([cv2.medianBlur(lab[..., c].astype(np.uint8), 21) for c in range(2)])
-    dark = (lab[..., 0] - near[..., 0] < -12) & skin
-    marks = (dark & ~_beard(dark)) | ((lab[..., 1] - near[..., 1] > 6) & skin)
+    near_red = cv2.medianBlur(lab[..., 1].astype(np.uint8), 21)
+    dark = _dark(base)
+    marks = (dark & ~_dense(dark)) | ((lab[..., 1] - near_red > 6) & skin)
     broad = cv2.GaussianBlur(lab, (0, 0), 9) - np.median(lab[skin], axis=0)
     marks = cv2.dilate(marks.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return (marks | (broad[..., 1] > 7) | (broad[..., 0] > 30)) & skin
 
 
-def _beard(dark: np.ndarray) -> np.ndarray:
-    """(512, 512) bool: where dark specks are so dense that they are hair."""
+def beard(base: Base) -> np.ndarray:
+    """(512, 512) bool: dense dark texture on the skin, which is hair: stubble or nothing, but no
+    other kind."""
+    return _dense(_dark(base)) & (base.skin > 0.5)
+
+
+def _dark(base: Base) -> np.ndarray:
+    """(512, 512) bool: darker than the skin around it."""
+    light = cv2.cvtColor(base.crop, cv2.COLOR_RGB2LAB)[..., 0]
+    return (cv2.medianBlur(light, 21).astype(int) - light > 12) & (base.skin > 0.5)
+
+
+def _dense(dark: np.ndarray) -> np.ndarray:
+    """(512, 512) bool: where dark specks are so close that they are hair."""
     return cv2.blur(dark.astype(np.float32), (31, 31)) > 0.3
 
 
@@ -84,12 +99,10 @@ def seen(engine: RetouchEngine, base: Base) -> np.ndarray:
 
     Beards are left out: they are no marks, whatever it says.
     """
-    light = cv2.cvtColor(base.crop, cv2.COLOR_RGB2LAB)[..., 0]
-    dark = (cv2.medianBlur(light, 21).astype(int) - light > 12) & (base.skin > 0.5)
-    owners = engine.detect(base.crop, base.skin).detection.owners[0]  # as trained, no gate
-    marks = (owners.amax(dim=0) > _FOUND).cpu().numpy() & (base.skin > 0.5)
+    owners = engine.detect(base.crop, base.surfaces).detection.owners[0]  # as trained, no gate
+    marks = (owners.amax(dim=0) > _FOUND).cpu().numpy() & (base.surfaces.both > 0.5)
     halo = cv2.dilate(marks.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    return halo & ~_beard(dark)
+    return halo & ~beard(base)
 
 
 def _bases(data: Path, split: str) -> list[FaceRow]:
@@ -97,30 +110,43 @@ def _bases(data: Path, split: str) -> list[FaceRow]:
     return [row for row in rows(data, split=split) if row.path.parent.name == "faces"]
 
 
-def write_sample(file: Path, row: FaceRow, seed: int) -> None:
+def sample(base: Base, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """One painted face as it is stored (see the module)."""
+    layers = [layer for layer in mixture(base, rng) if layer.density.any()]
+    densities = [np.clip(np.round(x.density / STEP), -127, 127).astype(np.int8) for x in layers]
+    return {
+        "crop": base.crop,
+        "skin": np.round(base.skin * 255).astype(np.uint8),
+        "own": own_marks(base),
+        "beard": beard(base),
+        "kinds": np.array([NETWORK_KINDS.index(layer.kind) for layer in layers], np.int64),
+        "density": np.array(densities, np.int8).reshape(-1, *base.crop.shape),
+    }
+
+
+def write_sample(file: Path, base: Base, seed: int) -> None:
     """Paint one face and store it; written under another name first, so a kill leaves no half."""
-    base = base_of(row)
-    layers = mixture(base, np.random.default_rng(seed))
-    densities = (
-        np.stack([layer.density for layer in layers]) if layers else np.zeros((0, 512, 512, 3))
-    )
     part = file.with_suffix(".part")
     with part.open("wb") as out:
-        np.savez(
-            out,
-            crop=base.crop,
-            skin=np.round(base.skin * 255).astype(np.uint8),
-            own=own_marks(base),
-            kinds=np.array([LEARNT_KINDS.index(layer.kind) for layer in layers], np.int64),
-            density=np.clip(np.round(densities / STEP), -127, 127).astype(np.int8),
-        )
+        np.savez(out, **sample(base, np.random.default_rng(seed)))
     part.rename(file)
+
+
+def _same_paint(file: Path, made: dict) -> None:
+    """Note what a folder is painted with.
+
+    Raises:
+        FreckleError: it was painted otherwise.
+    """
+    if file.exists() and json.loads(file.read_text()) != made:
+        raise FreckleError(f"{file.parent} was painted with other painters or seed; remove it")
+    file.write_text(json.dumps(made))
 
 
 def _write_rows(job: tuple[list[FaceRow], list[Path], list[int]]) -> int:
     cv2.setNumThreads(1)
     for row, file, seed in zip(*job, strict=True):
-        write_sample(file, row, seed)
+        write_sample(file, base_of(row), seed)
     return len(job[0])
 
 
@@ -134,6 +160,7 @@ def render(
         The number of samples in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _same_paint(folder / "paint.json", {"painters": PAINTERS, "seed": seed, "split": split})
     chosen = _bases(data, split)
     todo = []
     for variant in range(variants):

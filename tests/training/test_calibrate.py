@@ -1,0 +1,38 @@
+"""How gates and passes are chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from training import calibrate
+from vision.vocabulary import NETWORK_KINDS
+from vision.weights_file import RETOUCH_FOLDER, load_gate
+
+
+def test_the_boldest_choice_within_a_tenth_of_the_least_error():
+    scores = {(0.0, 1): 0.50, (0.5, 1): 0.48, (0.0, 2): 0.52, (0.5, 2): 0.50, (0.0, 3): 0.60}
+    assert calibrate._boldest(scores) == (0.5, 2)
+    assert calibrate._boldest({(0.0, 1): 0.5, (0.0, 3): 0.56}) == (0.0, 1)
+    assert calibrate._boldest({(0.5, 1): 0.5, (-0.5, 3): 0.5, (-0.5, 2): 0.5}) == (-0.5, 3)
+
+
+def test_a_gate_names_every_kind_in_order():
+    gate = calibrate._gate({"moles": (0.5, 3)})
+    at = NETWORK_KINDS.index("moles")
+    assert gate.openness[at] == 0.5 and gate.passes[at] == 3
+    assert sum(gate.openness) == 0.5 and sum(gate.passes) == len(NETWORK_KINDS) + 2
+
+
+def test_the_choice_is_stored_and_what_never_came_stays_as_trained(base, tmp_path, monkeypatch):
+    for name in ("model.safetensors", "config.json"):
+        (tmp_path / name).write_bytes((RETOUCH_FOLDER / name).read_bytes())
+    row = SimpleNamespace(path=Path("faces/1.jpg"))
+    monkeypatch.setattr(calibrate, "rows", lambda data, split: [row])
+    monkeypatch.setattr(calibrate, "base_of", lambda row: base)
+    monkeypatch.setattr(calibrate, "OPENNESS", (0.5,))
+    monkeypatch.setattr(calibrate, "PASSES", 1)
+    scores = calibrate.calibrate(tmp_path, tmp_path, faces=1)
+    assert 0 < len(scores) < len(NETWORK_KINDS)
+    openness = dict(zip(NETWORK_KINDS, load_gate(tmp_path).openness, strict=True))
+    assert {kind for kind, offset in openness.items() if offset} == set(scores)

@@ -1,0 +1,112 @@
+"""What the evaluation calls good is good, and the shipped network is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.evaluate import vision as evaluation
+from training.evaluate.filters import FILTERS, inpaint
+from training.evaluate.native import detail_ratio
+from training.evaluate.removal import (
+    OTHERS,
+    average_precision,
+    freckle,
+    measure_all,
+    measure_kinds,
+    mixed_face,
+    paint,
+)
+from training.imperfections import painters
+from vision.engine import engine
+from vision.vocabulary import NETWORK_KINDS
+
+
+@pytest.fixture(scope="module")
+def truth(base):
+    kinds = ("acne", "moles", "wrinkles", "dark_circles")
+    rng = np.random.default_rng(8)
+    return paint(base, [painters[kind](base, rng, 0.7) for kind in kinds])
+
+
+def test_average_precision_of_a_perfect_and_of_a_blind_detector():
+    truth = np.array([True, False, True, False])
+    assert average_precision(np.array([0.9, 0.1, 0.8, 0.2]), truth) == 1.0
+    assert average_precision(np.array([0.1, 0.9, 0.2, 0.8]), truth) < 0.5
+
+
+def test_a_perfect_remover_and_one_that_does_nothing(base, truth):
+    def perfect(truth, base, asked):
+        return truth.without[asked[0]]
+
+    for numbers in measure_kinds(truth, base, perfect).values():
+        assert numbers["removed"] == 1 and numbers["spill"] < 0.3 / 255
+        assert numbers["after"] > 90
+    for numbers in measure_kinds(truth, base, OTHERS["nothing"]).values():
+        assert numbers["removed"] == 0 == numbers["spill"] == numbers["clean"]
+        assert numbers["after"] == numbers["before"]
+        assert numbers["off_after"] == pytest.approx(numbers["off_before"], nan_ok=True)
+
+
+def test_the_lead_kind_is_on_every_face(base):
+    rng = np.random.default_rng(0)
+    for index, kind in enumerate(NETWORK_KINDS):
+        if kind != "yellow_teeth":  # a closed mouth has no room for it
+            assert kind in mixed_face(base, index, rng).without
+
+
+def test_the_shipped_network_does_better_than_filters_and_than_nothing(base, truth):
+    made = {**OTHERS, "Freckle": freckle(engine())}
+    numbers = {n: measure_all(truth, base, remove, None) for n, remove in made.items()}
+    ours = numbers.pop("Freckle")
+    assert all(ours["inside"] > other["inside"] for other in numbers.values())
+    assert ours["all"] > numbers["nothing"]["all"]
+
+
+def test_the_shipped_network_takes_what_is_asked_and_not_the_rest(base, truth):
+    numbers = evaluation.by_kind([measure_kinds(truth, base, freckle(engine()))])
+    assert set(numbers) == set(truth.without)
+    assert np.mean([n["after"] - n["before"] for n in numbers.values()]) > 2
+    assert all(n["selectivity"] < 0.3 for n in numbers.values())
+
+
+def test_a_bare_face_is_left_alone(base):
+    assert evaluation.restraint(base, engine()) < 2.0
+
+
+def test_the_tables_hold_what_was_measured(base, truth, monkeypatch):
+    monkeypatch.setattr(evaluation, "held_out", lambda data, faces: [(base, truth)] * 3)
+    report = evaluation.evaluate(None, engine(), 3, {"nothing": OTHERS["nothing"]})
+    assert report.monotone
+    assert "| moles | 3 |" in evaluation.kinds_table(report)
+    assert evaluation.tones_table(report).count("third | 1 |") == 3
+    table = evaluation.comparison_table(report)
+    assert "| nothing |" in table and "| Freckle |" in table
+    assert "of 255" in evaluation.restraint_lines(report)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_filters_smooth_the_skin_and_nothing_else(base, name):
+    photo = (base.crop / 255).astype(np.float32)
+    made = FILTERS[name](photo, base.skin)
+    assert np.array_equal(made[base.skin == 0], photo[base.skin == 0])
+    skin = base.skin > 0.99
+    assert 0 < np.abs(made - photo)[skin].mean() < 0.05
+
+
+def test_filling_replaces_the_marks_alone():
+    photo = np.full((64, 64, 3), 0.6, np.float32)
+    marks = np.zeros((64, 64), bool)
+    marks[20:30, 20:30] = True
+    photo[marks] = 0.1
+    np.testing.assert_allclose(inpaint(photo, marks), 0.6, atol=0.01)
+
+
+def test_plastic_skin_has_a_detail_ratio_below_one():
+    rng = np.random.default_rng(0)
+    image = np.clip(128 + rng.normal(0, 6, (64, 64, 3)), 0, 255).astype(np.uint8)
+    inside = np.zeros((64, 64), bool)
+    inside[20:44, 20:44] = True
+    assert detail_ratio(image, inside, ~inside) == pytest.approx(1, abs=0.1)
+    image[inside] = 128
+    assert detail_ratio(image, inside, ~inside) < 0.3

@@ -1,0 +1,216 @@
+"""One loop for everything that is trained on painted faces: bf16, one device or many, resumable.
+
+The schedule follows the wall clock, because machines differ, or a number of steps, which makes a
+run that is not interrupted a function of its seed. A checkpoint holds weights, their running
+average, optimiser and the time spent, so a run that was killed goes on where it was, with crops
+drawn anew.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import broadcast
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from training.painted import Batch
+
+_SAVE_EVERY = 180  # seconds
+_LOG_EVERY = 20  # steps
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast.
+
+    Attributes:
+        minutes: wall-clock budget of all sessions of the run together.
+        steps: if given, the length of the run instead of `minutes`.
+        rate: peak learning rate.
+        polish: last share of the run; the rate comes back once for it.
+        seed: of crops, noise and prompts.
+    """
+
+    minutes: float
+    steps: int | None
+    rate: float
+    polish: float
+    seed: int
+
+    def progress(self, step: int, spent: float) -> float:
+        """0 at the start, 1 at the end."""
+        done, whole = (step, self.steps) if self.steps else (spent, 60 * self.minutes)
+        return done / whole if whole else 1.0
+
+    def rate_at(self, progress: float, step: int) -> float:
+        """Warm up over 100 steps, then a cosine over each part of the run."""
+        learning = 1 - self.polish
+        part = progress / learning if progress < learning else (progress - learning) / self.polish
+        cosine = 0.02 + 0.49 * (1 + math.cos(math.pi * part))
+        return self.rate * min(1.0, (step + 1) / 100) * cosine
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one step teaches: the detector, the retoucher, and how rare kinds count (0..1)."""
+
+    detect: bool
+    retouch: bool
+    balance: float
+
+
+class Learner(nn.Module):
+    """Whatever is trained: `forward` gives the unweighted losses of one batch by name.
+
+    Attributes:
+        weights: of the losses; a name that is missing is a mistake.
+        rng: source of chance, set anew at every step like torch's own.
+    """
+
+    weights: Mapping[str, float]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = torch.Generator()
+
+    def forward(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
+        """The weighted sum of the losses."""
+        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+
+
+Batches = Callable[[int, float, torch.device], tuple[Batch, Stage]]
+
+
+def run(
+    learner: Learner,
+    batches: Callable[[int], Batches],
+    schedule: Schedule,
+    folder: Path,
+    save: Callable[[Learner], None],
+) -> Learner:
+    """Train until the schedule ends; a later call with the same folder goes on.
+
+    Args:
+        learner: what is trained.
+        batches: given the step a session begins at, a function (step, progress, device) -> batch
+            and stage.
+        schedule: how long.
+        folder: of checkpoint.pt, log.jsonl and TensorBoard's files.
+        save: called with the averaged learner now and then, and at the end.
+
+    Returns:
+        The averaged learner.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    some_parts_rest = DistributedDataParallelKwargs(find_unused_parameters=True)
+    accelerator = Accelerator(
+        mixed_precision="bf16",
+        log_with="tensorboard" if _has_tensorboard() else None,
+        project_dir=folder,
+        kwargs_handlers=[some_parts_rest],
+    )
+    accelerator.init_trackers("tensorboard")
+    learner = learner.to(memory_format=torch.channels_last)
+    average = AveragedModel(learner, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+    optimiser = torch.optim.AdamW(learner.parameters(), lr=schedule.rate, weight_decay=0.01)
+    state = _resume(folder / "checkpoint.pt", learner, average, optimiser)
+    prepared, optimiser = accelerator.prepare(learner, optimiser)
+    average.to(accelerator.device)
+    draw = batches(state["step"])
+
+    def keep() -> None:
+        if accelerator.is_main_process:
+            _checkpoint(folder / "checkpoint.pt", learner, average, optimiser, state)
+            save(average.module)
+
+    began = saved = time.monotonic()
+    began -= state["seconds"]
+    while True:
+        done = _agreed(accelerator, schedule.progress(state["step"], time.monotonic() - began))
+        if done >= 1:
+            break
+        seed = hash((schedule.seed, state["step"], accelerator.process_index))
+        learner.rng.manual_seed(seed)
+        torch.manual_seed(seed)
+        rate = schedule.rate_at(done, state["step"])
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        batch, stage = draw(state["step"], done, accelerator.device)
+        with accelerator.autocast():
+            terms = prepared(batch, stage)
+        optimiser.zero_grad()
+        accelerator.backward(learner.total(terms))
+        accelerator.clip_grad_norm_(learner.parameters(), 1.0)
+        optimiser.step()
+        average.update_parameters(learner)
+        state["step"] += 1
+        state["seconds"] = time.monotonic() - began
+        if state["step"] % _LOG_EVERY == 0 and accelerator.is_main_process:
+            _log(accelerator, folder / "log.jsonl", state, rate, terms)
+        if time.monotonic() - saved > _SAVE_EVERY:
+            saved = time.monotonic()
+            keep()
+    keep()
+    accelerator.end_training()
+    return average.module
+
+
+def _agreed(accelerator: Accelerator, progress: float) -> float:
+    """The first process's progress: clocks differ, and no process may stop before the others."""
+    if accelerator.num_processes == 1:
+        return progress
+    return float(broadcast(torch.tensor(progress, device=accelerator.device)))
+
+
+def endless(loader) -> Iterator:
+    """A loader's items, for ever."""
+    while True:
+        yield from loader
+
+
+def _has_tensorboard() -> bool:
+    from accelerate.utils import is_tensorboard_available
+
+    return is_tensorboard_available()
+
+
+def _log(accelerator: Accelerator, file: Path, state: dict, rate: float, terms: dict) -> None:
+    numbers = {name: round(term.item(), 5) for name, term in terms.items()}
+    accelerator.log({"rate": rate, **numbers}, step=state["step"])
+    line = {"step": state["step"], "s": round(state["seconds"]), "rate": rate, **numbers}
+    with file.open("a") as log:
+        log.write(json.dumps(line) + "\n")
+
+
+def _checkpoint(file: Path, learner: Learner, average, optimiser, state: dict) -> None:
+    part = file.with_suffix(".part")
+    torch.save(
+        {
+            "learner": learner.state_dict(), "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(), "state": state,
+        },
+        part,
+    )  # fmt: skip
+    part.replace(file)
+
+
+def _resume(file: Path, learner: Learner, average, optimiser) -> dict:
+    """State of an earlier session, loaded into the given objects, or of a fresh run."""
+    if not file.exists():
+        return {"step": 0, "seconds": 0.0}
+    stored = torch.load(file, map_location="cpu", weights_only=True)
+    learner.load_state_dict(stored["learner"])
+    average.load_state_dict(stored["average"])
+    optimiser.load_state_dict(stored["optimiser"])
+    return stored["state"]
