@@ -11,6 +11,9 @@ Topic = Literal[
     # from resolving
     "not_found", "not_learnt", "cannot_guard", "none_to_keep", "tone", "no_such_face",
     "lifted", "stays", "nothing_done", "at_limit", "not_kept", "too_narrow", "usual", "all_clear",
+    "whole",
+    # from marking
+    "off_face", "partly_off",
     # from acting
     "no_face", "undone", "redone", "no_step", "reset", "untouched", "glad", "learnt", "rule",
     "nothing_to_learn", "no_user", "forgotten", "nothing_to_forget", "view", "saved", "not_saved",

@@ -1,20 +1,22 @@
 """A recipe: everything needed to make the same pixels again from the same photo.
 
-It holds no pixels: the photo's digest, the sha256 of every weight file, the faces that were found,
-and the plan. Replaying refuses whenever the result could be another one.
+It holds no colours: the photo's digest, the sha256 of every weight file, the faces that were
+found, and the plan, with what was marked by hand as 1-bit PNGs. Replaying refuses whenever the
+result could be another one.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.studio import LocalStudio, Studio
 from llm.commands import Where
 from vision.errors import FreckleError
-from vision.plan import Edit, Keep, Plan
+from vision.plan import Edit, Fill, Keep, Plan
 from vision.vocabulary import Kind, Side
 
 if TYPE_CHECKING:
@@ -51,8 +53,18 @@ class RecipeKeep(_Placed):
     what: Kind | Literal["everything"]
 
 
+class RecipeFill(_Model):
+    """`vision.plan.Fill`, written down: the mask is a 1-bit PNG of the upright photo's size."""
+
+    mask: Base64Bytes
+    face: Annotated[int, Field(ge=0)]
+
+
 class Recipe(_Model):
-    """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels."""
+    """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels.
+
+    `fills` is left out where nothing was marked.
+    """
 
     version: Literal[1] = VERSION
     photo: str
@@ -60,10 +72,19 @@ class Recipe(_Model):
     faces: list[tuple[float, float, float, float]]
     edits: list[RecipeEdit]
     keeps: list[RecipeKeep]
+    fills: list[RecipeFill] | None = None
+
+    @model_validator(mode="after")
+    def _every_face_is_there(self) -> Recipe:
+        for placed in (*self.edits, *self.keeps, *(self.fills or ())):
+            if placed.face >= len(self.faces):
+                raise ValueError(f"face {placed.face} of {len(self.faces)} is named")
+        return self
 
     @classmethod
     def of(cls, photo: Photo, faces: list, plan: Plan, weights: dict[str, str]) -> Recipe:
         """The recipe of a plan on a photo."""
+        fills = [{"mask": b64encode(fill.mask), "face": fill.face} for fill in plan.fills]
         return cls.model_validate(
             {
                 "photo": photo.digest,
@@ -71,6 +92,7 @@ class Recipe(_Model):
                 "faces": faces,
                 "edits": [vars(edit) | {"where": list(edit.where)} for edit in plan.edits],
                 "keeps": [vars(keep) | {"where": list(keep.where)} for keep in plan.keeps],
+                "fills": fills or None,
             }
         )
 
@@ -106,13 +128,15 @@ class Recipe(_Model):
         return Plan(
             edits=tuple(Edit(**_fields(edit)) for edit in self.edits),
             keeps=tuple(Keep(**_fields(keep)) for keep in self.keeps),
+            fills=tuple(Fill(fill.mask, fill.face) for fill in self.fills or ()),
         )
 
 
 def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
     """Replay a recipe: the same photo with the same weights gives the same pixels.
 
-    Raises `RecipeError` where photo or weights are others than those of the recipe.
+    Raises `RecipeError` where photo or weights are others than those of the recipe, or a mask in
+    it is none of this photo.
     """
     studio = studio or LocalStudio()
     if photo.digest != recipe.photo:
@@ -120,6 +144,8 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
             "this is not the photo of the recipe: the pixels differ; apply it to the photo it was "
             "made from"
         )
+    for number, fill in enumerate(recipe.plan.fills):
+        _check_mask(fill, photo, number)
     weights = studio.weights()
     different = sorted(dict(weights.items() ^ recipe.weights.items()))
     if different:
@@ -133,6 +159,15 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
             f"the recipe is for {len(recipe.faces)} faces, but {len(analysis.faces)} are found"
         )
     return studio.render(analysis, recipe.plan).photo
+
+
+def _check_mask(fill: Fill, photo: Photo, number: int) -> None:
+    from vision import marked
+
+    try:
+        marked.fit(marked.unpack(fill.mask), photo)
+    except marked.MaskError as error:
+        raise RecipeError(f"fills.{number}.mask of the recipe is damaged: {error}") from None
 
 
 def _fields(written: RecipeEdit | RecipeKeep) -> dict:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from agent.notes import Note
 from agent.places import inside
-from agent.state import Conversation, Held, Made, same_kind
+from agent.state import Conversation, Filled, Held, Made, same_kind
 from agent.words import are, listed, noun, percent, place, plain, sentence, were
 from vision.plan import Edit
 from vision.vocabulary import LEARNT_KINDS
 
 if TYPE_CHECKING:
-    from vision.measure import EditMeasure, KeepMeasure
+    from vision.measure import EditMeasure, FillMeasure, KeepMeasure
 
 # A reduction below this is said to be hardly any.
 NOTICEABLE = 0.02
@@ -39,6 +39,7 @@ class Told:
     notes: Sequence[Note]
     changed: bool
     several_faces: bool
+    fills: Sequence[tuple[Filled, FillMeasure]] = ()
 
 
 def write(told: Told) -> str:
@@ -80,7 +81,36 @@ def _changes(told: Told) -> list[str]:
         for made in told.before.edits
         if made.edit.strength > 0 and _key(made) not in new and not _replaced(made, told.after)
     ]
-    return parts + [_back(edit, told.several_faces) for edit in gone]
+    return parts + [_back(edit, told.several_faces) for edit in gone] + _fill_changes(told)
+
+
+def _fill_changes(told: Told) -> list[str]:
+    """What is filled, or no longer filled, since the turn began."""
+    new = [
+        _filled(measure, _marked(filled, told.several_faces))
+        for filled, measure in told.fills
+        if filled not in told.before.fills
+    ]
+    gone = [
+        f"{_marked(filled, told.several_faces)} is as in the original again"
+        for filled in told.before.fills
+        if filled not in told.after.fills
+    ]
+    return new + gone
+
+
+def _filled(measure: FillMeasure, what: str) -> str:
+    if measure.kept >= GONE:
+        return f"{what} is kept, so it stays as it is"
+    kept = ", except for what is kept there" if measure.kept >= NOTICEABLE else ""
+    if measure.reduction < NOTICEABLE:
+        return f"{what} is hardly weaker{kept}"
+    return f"{what} is filled with skin and {percent(measure.reduction)} weaker{kept}"
+
+
+def _marked(filled: Filled, several: bool) -> str:
+    """ "what you marked": it has no name of its own."""
+    return "what you marked" + (f" on face {filled.fill.face + 1}" if several else "")
 
 
 def _key(made: Made) -> Edit:
@@ -148,6 +178,11 @@ def _explain(told: Told) -> str:
         + (", my own choice)" if made.named == "auto" else ")")
         for made, measure in told.edits
         if made.edit.strength > 0
+    ]
+    listing += [
+        f"{_marked(filled, told.several_faces)} (filled with skin, measured "
+        f"{percent(measure.reduction)} weaker)"
+        for filled, measure in told.fills
     ]
     kept = [
         f"{plain(_name(held.keep))}{_spot(held.keep, told.several_faces)} ({_why(held)})"
@@ -225,6 +260,12 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
             return f"say what to do with {nouns}, and I will; the rest stays kept"
         case "usual":
             return f"for {whats} I used your usual strength, because {reason}"
+        case "whole":
+            return "what you marked is filled whole or not at all: “undo” takes it back"
+        case "off_face":
+            return "what you marked touches no face, so nothing was filled"
+        case "partly_off":
+            return "the part of what you marked that lies on no face was left as it is"
         case "all_clear":
             return "I found nothing that I would change on my own"
         case _:
@@ -245,7 +286,7 @@ def _say_act(topic: str, notes: list[Note]) -> str:
         case "rule":
             return f"I will remember that from now on: {_habits(notes)}"
         case "nothing_to_learn":
-            return "nothing has been changed or kept yet, so there is nothing to remember"
+            return "no kind has been changed or kept yet, so there is nothing to remember"
         case "no_user":
             return "I only remember things for a named user, so this holds for this photo alone"
         case "forgotten":

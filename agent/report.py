@@ -6,12 +6,21 @@ Edits and keeps are all that are in force after the turn, measured against the u
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from llm.commands import Command
 from vision.vocabulary import Region, Side
+
+if TYPE_CHECKING:
+    from vision.measure import EditMeasure, Measurement
+    from vision.plan import Plan
+
+
+# What a fill is called: it has no kind and no words of its own.
+MARKED_AREA = "marked area"
 
 
 class _Model(BaseModel):
@@ -26,9 +35,14 @@ class FaceReport(_Model):
 
 
 class EditReport(_Model):
-    """One edit: shares of the face area and severities, all in 0..1."""
+    """One edit: shares of the face area and severities, all in 0..1.
+
+    `phrase` is what one that is "other" is called. Of a marked area the severities are distances
+    to the person's skin, as shares of full scale, not the detector's (`vision.measure`).
+    """
 
     what: str
+    phrase: str | None = None
     where: tuple[Region, ...]
     side: Side | None = None
     who: int | None = None
@@ -72,3 +86,47 @@ class Report(_Model):
     def to_json(self) -> dict[str, Any]:
         """The report as the contract writes it: fields that say nothing are left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def edit_reports(plan: Plan, measured: Measurement, several: bool) -> tuple[EditReport, ...]:
+    """What is edited, then what is filled; `several`: there is more than one face."""
+    edits = [
+        EditReport(
+            what=edit.what, phrase=edit.phrase, where=edit.where, side=edit.side,
+            who=edit.face + 1 if several else None, strength=edit.strength,
+            **_numbers(measure),
+        )
+        for edit, measure in zip(plan.edits, measured.edits, strict=True)
+        if edit.strength > 0
+    ]  # fmt: skip
+    fills = [
+        EditReport(
+            what="other", phrase=MARKED_AREA, where=("image",),
+            who=fill.face + 1 if several else None, strength=1.0,
+            **_numbers(measure),
+        )
+        for fill, measure in zip(plan.fills, measured.fills, strict=True)
+    ]  # fmt: skip
+    return (*edits, *fills)
+
+
+def keep_reports(plan: Plan, measured: Measurement, several: bool) -> tuple[KeepReport, ...]:
+    """What is kept."""
+    return tuple(
+        KeepReport(
+            what=keep.what, where=keep.where, side=keep.side,
+            who=keep.face + 1 if several else None,
+            found=round(measure.found, 5), max_change=measure.max_change,
+        )
+        for keep, measure in zip(plan.keeps, measured.kept, strict=True)
+    )  # fmt: skip
+
+
+def _numbers(measure: EditMeasure) -> dict[str, float]:
+    names = ("found", "severity_before", "severity_after", "reduction")
+    return rounded({name: getattr(measure, name) for name in names})
+
+
+def rounded(values: Mapping[str, float], digits: int = 5) -> dict[str, float]:
+    """The numbers with so many digits after the point."""
+    return {name: round(value, digits) for name, value in values.items()}

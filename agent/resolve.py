@@ -15,7 +15,7 @@ from typing import Literal
 from agent.notes import Note, Topic
 from agent.places import Spot, inside, meet, narrower, parts
 from agent.scene import Scene, named_faces
-from agent.state import Conversation, Held, Made, lay, same_kind, tidy
+from agent.state import Conversation, Filled, Held, Made, binds, latest, lay, same_kind, tidy
 from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone, Who
 from vision import plan
 from vision.vocabulary import (
@@ -42,9 +42,9 @@ def resolve(
     draft = _Draft(before, scene)
     for serial, wish in _in_force_order(wishes, before.last):
         draft.obey(wish, serial)
-    after = Conversation(tuple(tidy(draft.edits)), tuple(draft.keeps))
+    after = Conversation(tuple(tidy(draft.edits)), tuple(draft.keeps), tuple(draft.fills))
     same_edits = [made.edit for made in after.edits] == [made.edit for made in before.edits]
-    same = same_edits and after.keeps == before.keeps
+    same = same_edits and (after.keeps, after.fills) == (before.keeps, before.fills)
     return before if same else after, tuple(dict.fromkeys(draft.notes))
 
 
@@ -70,6 +70,7 @@ class _Draft:
     def __init__(self, before: Conversation, scene: Scene) -> None:
         self.edits = list(before.edits)
         self.keeps = list(before.keeps)
+        self.fills = list(before.fills)
         self.scene = scene
         self.notes: list[Note] = []
         self.fresh: list[Held] = []  # keeps of this very message
@@ -188,15 +189,15 @@ class _Draft:
     def _guard(self, held: Held) -> None:
         """A keep said now: what it covers goes back to the original, narrower edits too."""
         self._hold(held)
-        self.edits = [made for made in self.edits if not _binds(held.keep, made.edit)]
+        self.edits = [made for made in self.edits if not binds(held.keep, made.edit)]
 
     def _hold(self, new: Held) -> None:
         """Add a keep, unless one is there that says as much."""
-        wider = [held for held in self.keeps if _binds(held.keep, new.keep)]
+        wider = [held for held in self.keeps if binds(held.keep, new.keep)]
         if new.origin == "said":
             wider = [held for held in wider if held.origin != "policy"]
             self.keeps = [
-                held for held in self.keeps if held in wider or not _binds(new.keep, held.keep)
+                held for held in self.keeps if held in wider or not binds(new.keep, held.keep)
             ]
         if not wider:
             self.keeps.append(new)
@@ -225,9 +226,14 @@ class _Draft:
     # -- feedback -------------------------------------------------------------------------------
 
     def _feedback(self, wish: Adjust | Restore, change: Callable[[float], float]) -> None:
-        meant = self._meant(wish)
+        meant, fills = self._meant(wish)
+        if isinstance(wish, Restore):
+            self.fills = [filled for filled in self.fills if filled not in fills]
+        elif fills:
+            self._note("whole")
         if not meant:
-            self._feedback_on_nothing(wish)
+            if not fills:
+                self._feedback_on_nothing(wish)
             return
         before, noted = [made.edit for made in tidy(self.edits)], len(self.notes)
         if self._spoken(wish, 0) is None:
@@ -240,19 +246,21 @@ class _Draft:
                     spot = replace(made.edit, where=(region,), side=wish.side)
                     self._feedback_at(replace(made, edit=spot), change)
         same = [made.edit for made in tidy(self.edits)] == before
-        if same and len(self.notes) == noted:
+        if same and not fills and len(self.notes) == noted:
             self._note("at_limit", wish.what, wish.where)
 
-    def _meant(self, wish: Adjust | Restore) -> list[Made]:
-        """The edits that feedback is about, wherever they are."""
+    def _meant(self, wish: Adjust | Restore) -> tuple[list[Made], list[Filled]]:
+        """The edits that feedback is about, wherever they are; unless a place was said, the
+        marked areas, too: they have no named place."""
         faces = self._faces(wish.who, self._everyone)
         edits = [made for made in self.edits if made.edit.face in faces]
+        anywhere = faces if self._spoken(wish, 0) is None else ()
+        fills = [filled for filled in self.fills if filled.fill.face in anywhere]
         if wish.what == "everything":
-            return edits
+            return edits, fills
         if wish.what == "last":
-            last = max((made.serial for made in edits), default=0)
-            return [made for made in edits if made.serial == last]
-        return [made for made in edits if made.edit.what in expand_kind(wish.what)]
+            return latest(edits, fills)
+        return [made for made in edits if made.edit.what in expand_kind(wish.what)], []
 
     def _feedback_on_nothing(self, wish: Adjust | Restore) -> None:
         if isinstance(wish, Adjust) and wish.delta > 0 and wish.what not in ("last", "everything"):
@@ -302,10 +310,11 @@ class _Draft:
                 if any(made.edit.face == face and made.named != "auto" for made in mine):
                     continue  # said outright: not left to taste
                 if kind in PERMANENT_KINDS and kind not in ruled:
-                    self._hold(Held(plan.Keep(kind, ("face",), face), "policy"))
+                    if self.scene.found(plan.Edit(kind, ("face",), 1.0, face)) > 0:
+                        self._hold(Held(plan.Keep(kind, ("face",), face), "policy"))
                     continue
                 for edit, reason in self._usual(kind, face, wish):
-                    kept = any(_binds(held.keep, edit) for held in self.keeps)
+                    kept = any(binds(held.keep, edit) for held in self.keeps)
                     if kept or self.scene.found(edit) == 0:
                         continue
                     self._lay(edit, "auto")
@@ -372,11 +381,6 @@ class _Draft:
         self, topic: Topic, what: str = "", where: Sequence[Region] = (), reason: str | None = None
     ) -> None:
         self.notes.append(Note(topic, what, tuple(where), reason))
-
-
-def _binds(keep: plan.Keep, other: plan.Edit | plan.Keep) -> bool:
-    """Whether a keep speaks of all of another wish: its kind (or every kind), its whole place."""
-    return (keep.what == "everything" or same_kind(keep, other)) and inside(keep, other)
 
 
 def _own_words(kind: Kind, phrase: str | None) -> str | None:

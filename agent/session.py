@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +18,14 @@ from agent import reply as replies
 from agent.desk import Desk, Result
 from agent.history import History
 from agent.lessons import standing_keeps
+from agent.marked import mark
 from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
-from agent.report import EditReport, FaceReport, KeepReport, Report, Seconds
+from agent.report import FaceReport, Report, Seconds, edit_reports, keep_reports, rounded
 from agent.state import Conversation
 from agent.studio import LocalStudio, Studio
 from agent.turn import Chat, Deeds, View, carry_out, unclear_faces
-from llm.commands import Redo, Reset, Turn, Undo
+from llm.commands import Command, Redo, Reset, Turn, Undo
 from llm.parser import Parser
 from memory.preferences import Preferences
 from vision.errors import FreckleError
@@ -169,6 +171,22 @@ class Session:
             self._pending = None
             return self._perform(turn, 0.0)
 
+    def fill(self, mask: str | Path | Image.Image | NDArray[Any]) -> Reply:
+        """Remove what a mask marks, whatever it is, and put this person's own skin there.
+
+        `mask` is an (H, W) bool or uint8 array (marked: above 127), a Pillow image or an image
+        file (marked: more than half white), of the upright photo's size. Only marked pixels
+        change, and of them none that is kept. Raises `MaskError`, a `FreckleError`, for a mask
+        that cannot be read, has another size or marks nothing.
+        """
+        from vision import marked
+
+        with self._lock:
+            area = marked.read(mask, self.photo)
+            self._meet()
+            self._pending = None
+            return self._carry_out(lambda: mark(self._chat, area), (), 0.0)
+
     def undo(self, steps: int = 1) -> Reply:
         """Back by some states."""
         return self.perform(Turn(commands=[Undo(steps=steps)]))
@@ -248,33 +266,39 @@ class Session:
             if pending.yes(text):
                 return self._perform(pending.turn, 0.0)
             if pending.no(text):
-                return self._reply(
-                    Turn.model_validate({"commands": [{"do": "chat"}]}),
-                    "Then I leave it as it is: put it another way.", "answered", 0.0,
-                )  # fmt: skip
+                talk = Turn.model_validate({"commands": [{"do": "chat"}]}).commands
+                text = "Then I leave it as it is: put it another way."
+                return self._reply(talk, text, "answered", 0.0)
         return None
 
     def _ask_back(self, question: WhichFace | DidYouMean, seconds: float) -> Reply:
         self._pending = question
-        return self._reply(question.turn, question.text, "asked", seconds)
+        return self._reply(question.turn.commands, question.text, "asked", seconds)
 
     def _perform(self, turn: Turn, seconds: float) -> Reply:
         chat = self._chat
         fits = unclear_faces(chat, turn)
         if fits and self._ask:
             return self._ask_back(WhichFace(turn, fits), seconds)
+        return self._carry_out(lambda: carry_out(chat, turn), turn.commands, seconds)
+
+    def _carry_out(
+        self, act: Callable[[], Deeds], commands: Sequence[Command], seconds: float
+    ) -> Reply:
+        """Act, see what it changed, and tell."""
+        chat = self._chat
         history, was = chat.history, chat.result()
         try:
-            deeds = carry_out(chat, turn)
+            deeds = act()
             changed = _differ(was, chat.result())
         except BaseException:
             chat.history = history  # a turn that failed half-way did not happen
             raise
         text = replies.write(self._told(history.present, deeds, changed))
         outcome: Outcome = "changed" if changed else "nothing"
-        if not changed and all(command.do in _ANSWERED for command in turn.commands):
+        if not changed and commands and all(command.do in _ANSWERED for command in commands):
             outcome = "answered"
-        return self._reply(turn, text, outcome, seconds, deeds)
+        return self._reply(commands, text, outcome, seconds, deeds)
 
     def _told(self, before: Conversation, deeds: Deeds, changed: bool) -> replies.Told:
         chat = self._chat
@@ -284,51 +308,44 @@ class Session:
             after=after,
             edits=list(zip(after.edits, measured.edits, strict=True)),
             kept=list(zip(after.guards(chat.in_focus), measured.kept, strict=True)),
+            fills=list(zip(after.fills, measured.fills, strict=True)),
             notes=deeds.notes,
             changed=changed,
             several_faces=len(chat.desk.faces) > 1,
         )
 
     def _reply(
-        self, turn: Turn, text: str, outcome: Outcome, seconds: float, deeds: Deeds | None = None
+        self,
+        commands: Sequence[Command],
+        text: str,
+        outcome: Outcome,
+        seconds: float,
+        deeds: Deeds | None = None,
     ) -> Reply:
         result = self._chat.result()
-        report = self._report(turn, text, seconds, result)
+        report = self._report(commands, text, seconds, result)
         self.reports.append(report)
         deeds = deeds or Deeds()
         return Reply(text, report, outcome, result.photo, deeds.view, deeds.saved)
 
-    def _report(self, turn: Turn, text: str, seconds: float, result: Result) -> Report:
+    def _report(
+        self, commands: Sequence[Command], text: str, seconds: float, result: Result
+    ) -> Report:
         chat = self._chat
         several = len(chat.desk.faces) > 1
         measured = result.measurement
         return Report(
-            commands=tuple(turn.commands),
+            commands=tuple(commands),
             faces=tuple(
                 FaceReport(box=_whole(box), in_focus=index in chat.in_focus)
                 for index, box in enumerate(chat.desk.faces)
             ),
-            edits=tuple(
-                EditReport(
-                    what=edit.what, where=edit.where, side=edit.side,
-                    who=edit.face + 1 if several else None, strength=edit.strength,
-                    **_rounded(vars(measure)),
-                )
-                for edit, measure in zip(result.plan.edits, measured.edits, strict=True)
-                if edit.strength > 0
-            ),
-            kept=tuple(
-                KeepReport(
-                    what=keep.what, where=keep.where, side=keep.side,
-                    who=keep.face + 1 if several else None,
-                    found=round(measure.found, 5), max_change=measure.max_change,
-                )
-                for keep, measure in zip(result.plan.keeps, measured.kept, strict=True)
-            ),
+            edits=edit_reports(result.plan, measured, several),
+            kept=keep_reports(result.plan, measured, several),
             outside_max_change=measured.outside_max_change,
             reply=text,
-            seconds=Seconds(parse=round(seconds, 4), **_rounded(chat.desk.take_seconds(), 4)),
-        )  # fmt: skip
+            seconds=Seconds(parse=round(seconds, 4), **rounded(chat.desk.take_seconds(), 4)),
+        )
 
 
 def default_output(path: Path) -> Path:
@@ -343,7 +360,3 @@ def _differ(one: Result, other: Result) -> bool:
 def _whole(box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
     x, y, width, height = (round(value) for value in box)
     return x, y, width, height
-
-
-def _rounded(values: dict[str, float], digits: int = 5) -> dict[str, float]:
-    return {name: round(value, digits) for name, value in values.items()}

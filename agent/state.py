@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Literal
 
 from agent.places import inside, meet
 from llm.commands import State, StateEdit, Who
-from vision.plan import Edit, Keep, Plan
+from vision.plan import Edit, Fill, Keep, Plan
 from vision.vocabulary import Kind
 
 Origin = Literal["said", "remembered", "policy"]
@@ -45,31 +45,46 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """A marked area in force. What one mask marks on several faces shares its `serial`."""
+
+    fill: Fill
+    serial: int
+
+
+@dataclass(frozen=True)
 class Conversation:
-    """All edits in the order made (of one kind, a later one wins where two overlap), all keeps."""
+    """All edits in the order made (of one kind, a later one wins where two overlap), all keeps,
+    all marked areas."""
 
     edits: tuple[Made, ...] = ()
     keeps: tuple[Held, ...] = ()
+    fills: tuple[Filled, ...] = ()
 
     @property
     def last(self) -> int:
-        """The serial of the command that touched an edit last, 0 where there is none."""
-        return max((made.serial for made in self.edits), default=0)
+        """The serial of what touched an edit or marked an area last, 0 where there is none."""
+        return _last(self.edits, self.fills)
 
     def guards(self, focus: tuple[int, ...]) -> tuple[Held, ...]:
-        """The keeps to render: those of faces that somebody edits or looks at."""
-        faces = {made.edit.face for made in self.edits} or set(focus)
+        """The keeps to render: those of faces that somebody edits, marks or looks at."""
+        edited = {made.edit.face for made in self.edits}
+        faces = edited | {filled.fill.face for filled in self.fills} or set(focus)
         return tuple(held for held in self.keeps if held.guarded and held.keep.face in faces)
 
     def plan(self, focus: tuple[int, ...]) -> Plan:
-        """What to render: every edit in order, and the `guards` in order."""
+        """What to render: every edit in order, the `guards` in order, every marked area."""
         return Plan(
             edits=tuple(made.edit for made in self.edits),
             keeps=tuple(held.keep for held in self.guards(focus)),
+            fills=tuple(filled.fill for filled in self.fills),
         )
 
     def told(self, faces: int) -> State:
-        """What the parser is told (commands.md, "state"); groups appear as the user named them."""
+        """What the parser is told (commands.md, "state"); groups appear as the user named them.
+
+        Marked areas have no name there: after one, no edit is the last.
+        """
         edits: list[StateEdit] = []
         last: int | None = None
         for same, group in groupby(self._visible(), key=_as_told):
@@ -85,6 +100,15 @@ class Conversation:
 
     def _visible(self) -> list[Made]:
         return [made for made in self.edits if made.edit.strength > 0]
+
+
+def latest(edits: Sequence[Made], fills: Sequence[Filled]) -> tuple[list[Made], list[Filled]]:
+    """Those that were touched or marked last."""
+    last = _last(edits, fills)
+    return (
+        [made for made in edits if made.serial == last],
+        [filled for filled in fills if filled.serial == last],
+    )
 
 
 def lay(edits: Iterable[Made], new: Made) -> list[Made]:
@@ -119,9 +143,19 @@ def tidy(edits: Iterable[Made]) -> list[Made]:
     return kept
 
 
+def binds(keep: Keep, other: Edit | Keep) -> bool:
+    """Whether a keep speaks of all of another wish: its kind (or every kind), its whole place."""
+    return (keep.what == "everything" or same_kind(keep, other)) and inside(keep, other)
+
+
 def same_kind(one: Edit | Keep, other: Edit | Keep) -> bool:
     """Whether two wishes are about the same thing: the same kind, of "other" in the same words."""
     return (one.what, one.phrase) == (other.what, other.phrase)
+
+
+def _last(edits: Iterable[Made], fills: Iterable[Filled]) -> int:
+    touched = [made.serial for made in edits], [filled.serial for filled in fills]
+    return max(chain(*touched), default=0)
 
 
 def _same_but_place(one: Made, other: Made) -> bool:

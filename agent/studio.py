@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vision.plan import Plan
 
 if TYPE_CHECKING:
+    from vision.fill import Shared
+    from vision.marked import Mask
     from vision.measure import Measurement
     from vision.photo import Photo
     from vision.pipeline import Analysis, Rendering
@@ -24,6 +26,10 @@ class Studio(Protocol):
     def save(self, photo: Photo, path: Path, overwrite: bool) -> Path: ...
 
     def analyse(self, photo: Photo) -> Analysis: ...
+
+    def share_out(self, analysis: Analysis, marked: Mask) -> Shared:
+        """Which face fills which part of a mask of the photo."""
+        ...
 
     def render(self, analysis: Analysis, plan: Plan) -> Rendering: ...
 
@@ -51,6 +57,11 @@ class LocalStudio:
         from vision import pipeline
 
         return pipeline.analyse(photo)
+
+    def share_out(self, analysis: Analysis, marked: Mask) -> Shared:
+        from vision import fill
+
+        return fill.share_out(analysis, marked)
 
     def render(self, analysis: Analysis, plan: Plan) -> Rendering:
         from vision import pipeline

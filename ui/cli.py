@@ -110,11 +110,16 @@ def retouch(
     report: Annotated[Path | None, typer.Option(metavar="FILE.json")] = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE.json")] = None,
     mask: Annotated[Path | None, typer.Option(metavar="FILE.png")] = None,
+    region_mask: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="image of the photo's size, white where skin shall be"),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """One request, one photo, one new file.
 
-    Writes PHOTO.retouched.EXT beside the photo unless OUT is named.
+    Writes PHOTO.retouched.EXT beside the photo unless OUT is named. With --region-mask, REQUEST
+    may be "".
     """
     from ui.files import retouch_file
 
@@ -122,6 +127,7 @@ def retouch(
         retouch_file(
             load_agent(), photo, request, user=user, out=out,
             report=report, recipe=recipe, mask=mask, overwrite=overwrite,
+            region_mask=region_mask,
         )
     )  # fmt: skip
 
@@ -325,12 +331,17 @@ def forward(group: typer.Typer, name: str, module: str, purpose: str) -> None:
 
 
 forward(train, "vision", "training.vision", "The detector and the retoucher.")
+forward(train, "calibrate", "training.calibrate", "How wide each kind's gate opens.")
+forward(train, "clip", "training.retouch_clip", "A teacher that knows words for imperfections.")
+forward(train, "compare", "training.compare", "Ablations, baselines and shares of the data.")
 forward(train, "regions", "training.regions", "The dense landmarks.")
 forward(train, "language", "training.language.tuning", "The language model.")
 forward(evaluate, "vision", "training.evaluate.vision", "What is asked goes, the rest stays.")
+forward(evaluate, "detection", "training.evaluate.detection", "Real photos, and other words.")
+forward(evaluate, "native", "training.evaluate.native", "Skin's detail at the photo's own size.")
 forward(evaluate, "regions", "training.evaluate.regions", "Dense landmarks against labels.")
 forward(evaluate, "language", "training.evaluate.language", "Messages against commands.")
-forward(evaluate, "speed", "training.evaluate.speed", "Seconds and memory at 2, 12 and 24 MP.")
+forward(evaluate, "speed", "training.evaluate.speed", "Seconds and memory, by size and by faces.")
 
 
 if __name__ == "__main__":

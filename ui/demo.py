@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agent import RetouchAgent
     from agent.report import Report
 
-MESSAGES = ("remove the wrinkles but keep freckles", "a bit less around the eyes")
+MESSAGES = ("soften the wrinkles but keep freckles", "a bit less around the mouth")
 
 
 def run_demo(agent: RetouchAgent, folder: Path) -> None:

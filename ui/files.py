@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from agent import RetouchAgent
+    from agent.session import Reply, Session
     from vision.pipeline import FaceAnalysis
 
 # Places that `detect` tells apart; together they cover the face.
@@ -35,8 +36,11 @@ def retouch_file(
     recipe: Path | None,
     mask: Path | None,
     overwrite: bool,
+    region_mask: Path | None = None,
 ) -> str:
     """One request, one photo; returns the reply and where the result is.
+
+    What `region_mask` marks is filled with skin first; the request may then be empty.
 
     Raises:
         NothingToDo: understood, but nothing was changed; then nothing is written.
@@ -44,21 +48,41 @@ def retouch_file(
     from agent.session import default_output
 
     out = out or default_output(photo)
-    with Outputs([photo], overwrite=overwrite) as outputs:
+    with Outputs([photo, *([region_mask] if region_mask else [])], overwrite=overwrite) as outputs:
         image = outputs.claim(out)
         files = {path: outputs.claim(path) for path in (report, recipe, mask) if path is not None}
         session = agent.open(photo, user=user, ask=False, save_to=image)
-        reply = session.say(request)
-        if reply.exit_code:
-            raise NothingToDo(reply.text if reply.saved is None else "Nothing was changed.")
+        reply, text = _obey(session, request, region_mask)
+        if not (session.result.pixels != session.photo.pixels).any():
+            raise NothingToDo(f"{text} Nothing was changed.")
         session.save(image, overwrite=True)
         if report is not None:
-            outputs.write(files[report], to_json(reply.report.to_json()))
+            outputs.write(files[report], to_json(reply.report.to_json() | {"reply": text}))
         if recipe is not None:
             outputs.write(files[recipe], session.recipe().to_json().encode())
         if mask is not None:
             outputs.write(files[mask], to_png(session.mask()))
-    return f"{reply.text.replace(str(image), str(out))}\n{out}"
+    return f"{text.replace(str(image), str(out))}\n{out}"
+
+
+def _obey(session: Session, request: str, region_mask: Path | None) -> tuple[Reply, str]:
+    """Fill what is marked, then do what is asked; the last reply, and all that was said.
+
+    Raises:
+        NothingToDo: nothing was filled, or there was nothing to fill and nothing was changed.
+    """
+    said = []
+    if region_mask is not None:
+        reply = session.fill(region_mask)
+        if reply.exit_code:
+            raise NothingToDo(reply.text)
+        said.append(reply.text)
+    if region_mask is None or request.strip():
+        reply = session.say(request)
+        if reply.exit_code and not said:
+            raise NothingToDo(reply.text if reply.saved is None else "Nothing was changed.")
+        said.append(reply.text)
+    return reply, " ".join(said)
 
 
 def apply_to_file(

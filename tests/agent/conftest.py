@@ -19,7 +19,9 @@ from llm.parser import Parsed
 from memory.preferences import Preferences
 from vision import photo as photos
 from vision.errors import NothingToDo
-from vision.plan import Edit, Plan
+from vision.fill import Shared
+from vision.marked import pack, unpack
+from vision.plan import Edit, Fill, Plan
 from vision.settings import Settings
 from vision.vocabulary import LEARNT_KINDS, REGIONS, Region
 
@@ -81,6 +83,20 @@ class FakeStudio:
         self.calls.append("analyse")
         return SimpleNamespace(photo=photo, faces=self.faces())
 
+    def share_out(self, analysis, marked):
+        """The rows of a face are its own, but no face has a background."""
+        off = marked.copy()
+        marked = marked & (np.array(PLACES) != "background")
+        fills = []
+        for face in analysis.faces:
+            rows = np.s_[face.index * len(LEARNT_KINDS) : (face.index + 1) * len(LEARNT_KINDS)]
+            mine = np.zeros_like(marked)
+            mine[rows] = marked[rows]
+            off &= ~mine
+            if mine.any():
+                fills.append(Fill(pack(mine), face.index))
+        return Shared(tuple(fills), int(off.sum()))
+
     def render(self, analysis, plan: Plan):
         self.calls.append("render")
         pixels = analysis.photo.pixels.copy()
@@ -88,6 +104,10 @@ class FakeStudio:
         for row, column, strength in self._strengths(analysis, plan):
             pixels[row, column] = MARK - round(LEVELS * strength)
             touched[row, column] = strength > 0
+        for fill in plan.fills:
+            filled = unpack(fill.mask) & ~self._kept(analysis, plan)
+            pixels[filled] = CLEAN
+            touched |= filled
         return SimpleNamespace(photo=analysis.photo.with_pixels(pixels), touched=touched)
 
     def measure(self, analysis, plan: Plan, rendering):
@@ -120,10 +140,20 @@ class FakeStudio:
                 found=len(cells) / len(PLACES), max_change=int(max(changes, default=0))
             )
 
+        def fill(wish: Fill):
+            marked = unpack(wish.mask)
+            start, end = (float(np.mean(x[marked] - CLEAN)) / 255 for x in (before, after))
+            return SimpleNamespace(
+                found=float(marked.mean()), severity_before=start, severity_after=end,
+                reduction=1 - end / max(start, 1e-6),
+                kept=1 - float(rendering.touched[marked].mean()),
+            )  # fmt: skip
+
         return SimpleNamespace(
             edits=tuple(edit(wish) for wish in plan.edits),
             kept=tuple(keep(wish) for wish in plan.keeps),
-            outside_max_change=int(np.abs(before - after)[~rendering.touched].max()),
+            fills=tuple(fill(wish) for wish in plan.fills),
+            outside_max_change=int(np.abs(before - after)[~rendering.touched].max(initial=0)),
         )
 
     def weights(self):
@@ -133,6 +163,14 @@ class FakeStudio:
         row = wish.face * len(LEARNT_KINDS) + LEARNT_KINDS.index(wish.what)
         face = analysis.faces[wish.face]
         return [(row, column) for column in face.cells(wish.what, wish.where)]
+
+    def _kept(self, analysis, plan: Plan):
+        kept = np.zeros(analysis.photo.pixels.shape[:2], bool)
+        for keep in plan.keeps:
+            for kind in LEARNT_KINDS if keep.what == "everything" else [keep.what]:
+                for cell in self._cells(analysis, Edit(kind, keep.where, 0, keep.face)):
+                    kept[cell] = True
+        return kept
 
     def _strengths(self, analysis, plan: Plan):
         for edit in plan.edits:

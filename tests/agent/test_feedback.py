@@ -165,7 +165,7 @@ def test_a_turn_that_changes_nothing_makes_no_state(talk):
     for command in [
         {"do": "reduce", "what": "shine", "strength": 1.0},
         {"do": "tone", "attribute": "brightness", "amount": 0.3},
-        {"do": "reduce", "what": "scars", "strength": 1.0},
+        {"do": "reduce", "what": "other", "strength": 1.0, "phrase": "the hat"},
         {"do": "unsupported", "phrase": "slim the nose"},
         {"do": "show", "view": "before"},
         WRINKLES,

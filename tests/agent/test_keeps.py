@@ -139,12 +139,12 @@ def test_undo_takes_a_keep_back_and_reset_does_not(opened):
 
 def test_a_kind_that_cannot_be_seen_cannot_be_guarded_and_that_is_said(opened):
     talk = opened()
-    reply = talk.do(keep("scars"), reduce("acne"))
-    assert "cannot recognise scars" in reply.text
+    reply = talk.do({**keep("other"), "phrase": "my hat"}, reduce("acne"))
+    assert "cannot recognise my hat" in reply.text
     assert talk.strength("acne", "chin") == 1.0
     assert talk.script.told == [talk.script.told[0]]
     talk.do({"do": "help"})
-    assert talk.script.told[-1].kept == ["scars"]
+    assert talk.script.told[-1].kept == ["other"]
 
 
 def test_nothing_to_keep_is_said(opened):

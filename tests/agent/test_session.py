@@ -166,13 +166,13 @@ def test_tone_and_the_unlearnt_are_told_and_the_rest_is_done(opened):
     talk = opened()
     reply = talk.do(
         {"do": "tone", "attribute": "brightness", "amount": 0.3},
-        {"do": "reduce", "what": "stubble", "strength": 1.0},
+        {"do": "reduce", "what": "other", "strength": 1.0, "phrase": "the sports car"},
         {"do": "unsupported", "phrase": "slim the nose"},
         ACNE,
     )
     assert reply.changed
     assert "cannot change light and colour yet" in reply.text
-    assert "cannot recognise stubble yet" in reply.text
+    assert "cannot recognise the sports car yet" in reply.text
     assert "“slim the nose” is outside" in reply.text
     assert talk.strength("acne", "chin") == 1.0
 
