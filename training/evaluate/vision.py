@@ -201,9 +201,14 @@ def kinds_table(report: Report) -> str:
         lines.append(
             f"| {kind} | {n['faces']:.0f} | {n['before']:.1f} → {n['after']:.1f} |"
             f" {n['removed']:.0%} | {n['selectivity']:.2f} | {n.get('precision', np.nan):.2f} |"
-            f" {n['clean']:.2f} | {n['off_before']:.1f} → {n['off_after']:.1f} |"
+            f" {n['clean']:.2f} | {_step(n['off_before'], n['off_after'])} |"
         )
     return "\n".join(lines)
+
+
+def _step(before: float, after: float) -> str:
+    """"before → after", or a dash where there was nothing to measure (no skin around teeth)."""
+    return "–" if np.isnan(before) else f"{before:.1f} → {after:.1f}"
 
 
 def tones_table(report: Report) -> str:
@@ -228,16 +233,19 @@ def comparison_table(report: Report) -> str:
     lines = [
         "| all painted kinds asked away by | PSNR in masks (dB) | PSNR of the crop (dB) | SSIM |"
         + (" perceptual distance |" if measured else "")
-        + " one kind asked: removed | change in other kinds / in it |",
+        + " one kind asked: removed | change in other kinds / in it (median) |",
         "| --- | --- | --- | --- |" + (" --- |" if measured else "") + " --- | --- |",
     ]
     for name, numbers in report.together.items():
         n = {key: float(np.mean([one[key] for one in numbers])) for key in numbers[0]}
-        alone = _overall(by_kind(report.alone[name])) if name in report.alone else None
+        alone = by_kind(report.alone[name]) if name in report.alone else {}
+        removed = np.mean([kind["removed"] for kind in alone.values()]) if alone else np.nan
+        # The median: of a kind that a filter does not reach at all, the ratio has no meaning.
+        spilt = np.median([kind["selectivity"] for kind in alone.values()]) if alone else np.nan
         lines.append(
             f"| {name} | {n['inside']:.1f} | {n['all']:.1f} | {n['ssim']:.4f} |"
             + (f" {n['distance']:.4f} |" if measured else "")
-            + (f" {alone['removed']:.0%} | {alone['selectivity']:.2f} |" if alone else " – | – |")
+            + (f" {removed:.0%} | {spilt:.2f} |" if alone else " – | – |")
         )
     return "\n".join(lines)
 
