@@ -207,7 +207,7 @@ def kinds_table(report: Report) -> str:
 
 
 def _step(before: float, after: float) -> str:
-    """"before → after", or a dash where there was nothing to measure (no skin around teeth)."""
+    """ "before → after", or a dash where there was nothing to measure (no skin around teeth)."""
     return "–" if np.isnan(before) else f"{before:.1f} → {after:.1f}"
 
 
