@@ -45,28 +45,38 @@ class SwinBlock(nn.Module):
         return x + self.feed(self.norm_feed(x))
 
 
-class SwinStyle(nn.Module):
-    """U-Net with shifted-window blocks at 1/4, in the manner of SwinIR and RetouchFormer."""
+class Frame(nn.Module):
+    """What both have in common: the way down to 1/8 and back, one skip, and the change."""
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
         half, quarter, eighth = config.widths[:3]
-        self.stem = _stem(config, half)
+        planes = 4 * (3 + len(config.kinds))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(planes, half, 3, padding=1))
         self.encoder = nn.Sequential(ResidualBlock(half), ResidualBlock(half))
         self.down, self.deeper = Down(half, quarter), Down(quarter, eighth)
+        self.back, self.up = Up(eighth, quarter), Up(quarter, half)
+        self.decoder = nn.Sequential(
+            nn.Conv2d(2 * half, half, 1), ResidualBlock(half), ResidualBlock(half)
+        )
+        self.to_change = nn.Sequential(nn.Conv2d(half, 12, 3, padding=1), nn.PixelShuffle(2))
+        nn.init.zeros_(self.to_change[0].weight)
+        nn.init.zeros_(self.to_change[0].bias)
+
+
+class SwinStyle(Frame):
+    """U-Net with shifted-window blocks at 1/4, in the manner of SwinIR and RetouchFormer."""
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__(config)
+        _, quarter, eighth = config.widths[:3]
         self.bottom = nn.Sequential(ResidualBlock(eighth), ResidualBlock(eighth, 2))
-        self.back = Up(eighth, quarter)
         self.blocks = nn.Sequential(
             *(
                 SwinBlock(quarter, config.heads, config.window, index % 2 == 1)
                 for index in range(config.blocks)
             )
         )
-        self.up = Up(quarter, half)
-        self.decoder = nn.Sequential(
-            nn.Conv2d(2 * half, half, 1), ResidualBlock(half), ResidualBlock(half)
-        )
-        self.to_change = _to_change(half)
 
     def forward(self, photo: Tensor, asked: Tensor) -> dict[str, Tensor]:
         """photo (B, 3, H, W) sRGB 0..1, asked (B, K) strengths -> "change" (B, 3, H, W)."""
@@ -77,23 +87,15 @@ class SwinStyle(nn.Module):
         return {"change": self.to_change(decoded).float()}
 
 
-class BpfreStyle(nn.Module):
+class BpfreStyle(Frame):
     """Encoder and decoder, a refiner, and a blemish-aware attention before each (BPFRe)."""
 
     def __init__(self, config: NetworkConfig):
-        super().__init__()
+        super().__init__(config)
         half, quarter, eighth = config.widths[:3]
-        self.stem = _stem(config, half)
-        self.encoder = nn.Sequential(ResidualBlock(half), ResidualBlock(half))
-        self.down, self.deeper = Down(half, quarter), Down(quarter, eighth)
         self.middle = nn.Sequential(*(ResidualBlock(quarter) for _ in range(3)))
         self.bottom = nn.Sequential(*(ResidualBlock(eighth, 2) for _ in range(3)))
-        self.back, self.up = Up(eighth, quarter), Up(quarter, half)
         self.attention = nn.Conv2d(2 * half, 1, 3, padding=1)
-        self.decoder = nn.Sequential(
-            nn.Conv2d(2 * half, half, 1), ResidualBlock(half), ResidualBlock(half)
-        )
-        self.to_change = _to_change(half)
         self.style = nn.Linear(len(config.kinds), 2 * quarter)
         self.refiner = Refiner(half, 2 * quarter, blemish_aware=True)
 
@@ -152,18 +154,6 @@ class BaselineLearner(Learner):
         return terms
 
 
-def _stem(config: NetworkConfig, channels: int) -> nn.Module:
-    planes = 4 * (3 + len(config.kinds))
-    return nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(planes, channels, 3, padding=1))
-
-
 def _told(photo: Tensor, asked: Tensor) -> Tensor:
     planes = asked[:, :, None, None].expand(-1, -1, *photo.shape[-2:])
     return torch.cat([2 * photo - 1, planes.to(photo.dtype)], dim=1)
-
-
-def _to_change(channels: int) -> nn.Sequential:
-    last = nn.Sequential(nn.Conv2d(channels, 12, 3, padding=1), nn.PixelShuffle(2))
-    nn.init.zeros_(last[0].weight)
-    nn.init.zeros_(last[0].bias)
-    return last

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ class Stage:
     balance: float
 
 
-class Learner(nn.Module):
+class Learner(nn.Module, ABC):
     """Whatever is trained: `forward` gives the unweighted losses of one batch by name.
 
     Attributes:
@@ -81,8 +82,8 @@ class Learner(nn.Module):
         super().__init__()
         self.rng = torch.Generator()
 
-    def forward(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
-        raise NotImplementedError
+    @abstractmethod
+    def forward(self, batch: Batch, stage: Stage) -> dict[str, Tensor]: ...
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """The weighted sum of the losses."""
