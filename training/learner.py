@@ -164,9 +164,10 @@ class VisionLearner(Learner):
             return blend(torch.zeros_like(of), gating, strengths, of) + marked * of
 
         refined = made(change.refined)
-        terms = _consistency(refined, truth, known)
+        counted = known * losses.dimness(batch.tone)
+        terms = _consistency(refined, truth, counted)
         if change.attention is not None:
-            coarse, wished = made(change.coarse) * known, truth * known
+            coarse, wished = made(change.coarse) * counted, truth * counted
             terms["coarse"] = losses.change_loss(coarse, wished, losses.asked_away(wished))
             terms["attention"] = losses.attention_loss(change.attention, coarse, wished)
         # Clean skin as far as it is known; elsewhere the result stands for itself.
@@ -204,8 +205,8 @@ class VisionLearner(Learner):
         return getattr(self.teachers, name).to(like.device)
 
 
-def _consistency(made: Tensor, truth: Tensor, known: Tensor) -> dict[str, Tensor]:
-    made, truth = made * known, truth * known
+def _consistency(made: Tensor, truth: Tensor, counted: Tensor) -> dict[str, Tensor]:
+    made, truth = made * counted, truth * counted
     return {
         "change": losses.change_loss(made, truth, losses.asked_away(truth)),
         "gradient": losses.gradient_loss(made, truth),

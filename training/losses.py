@@ -145,6 +145,12 @@ def local_loss(
     return (F.relu(cosine) * there).sum() / there.sum().clamp(min=1)
 
 
+def dimness(tone: Tensor) -> Tensor:
+    """How much more a change on dark skin (B, 3, 1, 1) sRGB counts, (B, 1, 1, 1): the same mark
+    differs less from it, and would be learnt last."""
+    return (0.6 / tone.mean(dim=1, keepdim=True).clamp(min=1e-3)).clamp(1, 3)
+
+
 def asked_away(truth: Tensor) -> Tensor:
     """(B, 1, H, W) 0..1, where a true change (B, 3, H, W) takes something away."""
     return (truth.abs().mean(dim=1, keepdim=True) / 0.02).clamp(max=1)

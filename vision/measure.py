@@ -12,6 +12,7 @@ from vision.marked import unpack
 from vision.photo import Photo
 from vision.pipeline import FOUND, SEVERE, Analysis, FaceAnalysis, Rendering, protected
 from vision.plan import Edit, Keep, Plan
+from vision.tone_map import ToneMeasure, blocks, kept_masks
 from vision.vocabulary import NETWORK_KINDS
 
 
@@ -46,13 +47,14 @@ class KeepMeasure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """In the order of the plan's edits, keeps and fills; `outside_max_change` is over all pixels
-    outside of the edited areas."""
+    """In the order of the plan's edits, keeps, fills and tones; `outside_max_change` is over all
+    pixels outside of the edited areas."""
 
     edits: tuple[EditMeasure, ...]
     kept: tuple[KeepMeasure, ...]
     outside_max_change: int
     fills: tuple[FillMeasure, ...] = ()
+    tones: tuple[ToneMeasure, ...] = ()
 
 
 def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement:
@@ -60,9 +62,10 @@ def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement
     before, after = analysis.photo, rendering.photo
     seen: dict[tuple, engine.Found] = {}
     edits = tuple(_edit(analysis.faces[e.face], e, after, seen) for e in plan.edits)
-    kept = tuple(_keep(analysis.faces[k.face], k, plan, before, after) for k in plan.keeps)
+    kept = tuple(_keep(analysis, k, plan, after) for k in plan.keeps)
     outside = _largest_change(before.pixels, after.pixels, ~rendering.touched)
-    return Measurement(edits, kept, outside, _fills(analysis, plan, rendering))
+    tones = tuple(analysis.stage.measure(tone, after) for tone in plan.tones)
+    return Measurement(edits, kept, outside, _fills(analysis, plan, rendering), tones)
 
 
 def _edit(face: FaceAnalysis, edit: Edit, after: Photo, seen: dict) -> EditMeasure:
@@ -105,14 +108,29 @@ def _fills(analysis: Analysis, plan: Plan, rendering: Rendering) -> tuple[FillMe
     return tuple(measures)
 
 
-def _keep(face: FaceAnalysis, keep: Keep, plan: Plan, before: Photo, after: Photo) -> KeepMeasure:
+def _keep(analysis: Analysis, keep: Keep, plan: Plan, after: Photo) -> KeepMeasure:
+    face, before = analysis.faces[keep.face], analysis.photo
     area = protected(face, keep, [edit for edit in plan.edits if edit.face == keep.face])
     height, width = before.pixels.shape[:2]
     x0, y0, x1, y1 = bounds = face.alignment.bounds(height, width)
     inside = face.alignment.to_photo(area.astype(np.float32), (height, width), bounds) > 0.5
     block = np.s_[y0:y1, x0:x1]
     change = _largest_change(before.pixels[block], after.pixels[block], inside)
+    if plan.tones:
+        change = max(change, _change_on_photo(analysis, keep, after))
     return KeepMeasure(float(area.sum() / face.face_area), change)
+
+
+def _change_on_photo(analysis: Analysis, keep: Keep, after: Photo) -> int:
+    """The largest change in a place that reaches beyond the face's crop, where tones do, too."""
+    before, stage = analysis.photo, analysis.stage
+    most = 0
+    for block in blocks(stage.everywhere):
+        rows = np.s_[block[1] : block[3]]
+        was = before.pixels[rows]
+        for mask in kept_masks(stage, [keep], block, before.to_srgb(was)):
+            most = max(most, _largest_change(was, after.pixels[rows], mask > 0.5))
+    return most
 
 
 def _largest_change(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> int:

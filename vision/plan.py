@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vision.vocabulary import Kind, Region, Side
+from vision.vocabulary import Kind, Region, Side, ToneAttribute
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,10 @@ class Edit:
     `what` is a single kind (groups such as "blemishes" are expanded before), `strength` is in
     0..1, `face` indexes the faces of the analysis (from the left). `phrase`, the user's own
     words, prompts the detector when `what` is "other".
+
+    `effort` is how hard the renderer works for that strength: what it would leave of a mark in
+    one go, it leaves `effort` times over (1: as calibrated). The agent chooses it, so that what is
+    reached is what was asked.
     """
 
     what: Kind
@@ -23,6 +27,7 @@ class Edit:
     face: int = 0
     side: Side | None = None
     phrase: str | None = None
+    effort: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,21 @@ class Keep:
     face: int = 0
     side: Side | None = None
     phrase: str | None = None
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Move one attribute of light or colour at one place by an amount in -1..1 (`vision.tone`).
+
+    `face` is None where the place is no face's: "image" and "background". Amounts of places that
+    overlap add up.
+    """
+
+    attribute: ToneAttribute
+    where: Region
+    amount: float
+    face: int | None = None
+    side: Side | None = None
 
 
 @dataclass(frozen=True)
@@ -50,14 +70,16 @@ class Fill:
 
 @dataclass(frozen=True)
 class Plan:
-    """All edits in force, all keeps and all fills.
+    """All edits in force, all keeps, all fills and all tones.
 
     Of one kind, a later edit wins where two overlap; strength 0 brings the original back there.
     A keep beats an edit where both claim a pixel; an edit with a strictly narrower place than
     the keep of its own kind wins there ("keep the moles but remove the one on the chin"). Marked
     pixels are filled instead of edited; a keep that beats the edits there beats the fill, too.
+    Tones come last, on the healed photo; keeps beat them all.
     """
 
     edits: tuple[Edit, ...] = ()
     keeps: tuple[Keep, ...] = ()
     fills: tuple[Fill, ...] = ()
+    tones: tuple[Tone, ...] = ()

@@ -8,6 +8,7 @@ made when first asked for and kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, NamedTuple, get_args
 
 import cv2
@@ -25,6 +26,8 @@ __all__ = ["LandmarkNet", "Regions", "Surfaces", "predict_landmarks", "segment"]
 Map = NDArray[np.float32]
 SHAPE = (CROP_SIZE, CROP_SIZE)
 SOFT = 3.0  # standard deviation of the borders, crop pixels
+WIDE = 8.0  # the same for light
+FADE = 24  # crop pixels at its ends over which light fades
 FINE = 1.5  # the same for eyes, brows, lips and teeth
 
 PAIRED: dict[str, Pair] = {
@@ -75,7 +78,11 @@ class Surfaces(NamedTuple):
 
 
 class Regions:
-    """Masks (512, 512) float32 in 0..1 of one face; `landmarks` (478, 2) in crop pixels."""
+    """Masks (512, 512) float32 in 0..1 of one face; `landmarks` (478, 2) in crop pixels.
+
+    `length` of the face in crop pixels, from the top of the mesh to the `chin` (2,); `down` is the
+    unit vector (2,) along it.
+    """
 
     def __init__(self, crop: NDArray[Any], landmarks: Map, upright_left: bool = True) -> None:
         self.landmarks = landmarks
@@ -84,9 +91,15 @@ class Regions:
         self._cache: dict[tuple[str, Side | None], Map] = {}
         eyes = landmarks[list(mesh.EYE_CENTRES)].mean(0)
         down = landmarks[mesh.CHIN_TIP] - landmarks[mesh.FOREHEAD_TOP]
-        self._length = float(np.linalg.norm(down))
-        self._down = down / max(self._length, 1.0)
+        self.length = float(np.linalg.norm(down))
+        self.down = down / max(self.length, 1.0)
         self._eyes = eyes
+        self.chin = landmarks[mesh.CHIN_TIP]
+
+    @cached_property
+    def outline(self) -> Map:
+        """(36, 2), around the face up to the hairline."""
+        return self._raised(self.landmarks[list(mesh.OVAL)])
 
     @property
     def skin(self) -> Map:
@@ -102,6 +115,35 @@ class Regions:
         if region not in get_args(Region):
             raise ValueError(f"unknown region {region!r}: use one of {', '.join(get_args(Region))}")
         return self._kept((region, side), lambda: self._make_mask(region, side))
+
+    def light(self, region: Region, side: Side | None = None) -> Map:
+        """The mask of a region for its light and colour: `mask` with borders that light can have.
+
+        Wide within the face, and with what is not bare skin (eyes, brows, lips, a beard) but hair;
+        "eyes" are what is between the lids. It fades out where the crop ends.
+        """
+        return self._kept((f"_light_{region}", side), lambda: self._make_light(region, side))
+
+    def _make_light(self, region: Region, side: Side | None) -> Map:
+        on_left = None if side is None else self._on_crop_left(side)
+        if region == "eyes":
+            pair = mesh.EYE if on_left is None else [mesh.EYE.left if on_left else mesh.EYE.right]
+            area = self._union(self._widened(outline, 0.004) for outline in pair)
+        elif region in WHOLE:
+            area = self._area(region, on_left)
+        else:
+            wide = cv2.GaussianBlur(self._area(region, on_left), (0, 0), WIDE)
+            area = wide * (self.skin if region in ("skin", "neck", "ears") else self._surface)
+        fade = np.zeros(SHAPE, np.float32)
+        fade[FADE:-FADE, FADE:-FADE] = 1
+        return area * cv2.blur(fade, (2 * FADE - 1, 2 * FADE - 1))
+
+    @cached_property
+    def _surface(self) -> Map:
+        """Bare skin and all that lies within it, without hair that hangs over the face."""
+        middle = self.outline.mean(0)
+        inner = _filled(middle + (self.outline - middle) * 0.88)
+        return np.maximum(self.skin, inner * (1 - self.mask("hair") * self._upper_face()))
 
     def _kept(self, key: tuple[str, Side | None], make: Callable[[], Map]) -> Map:
         if key not in self._cache:
@@ -139,7 +181,7 @@ class Regions:
         if region == "lips":
             return self._outline(mesh.OUTER_LIPS, FINE) * (1 - self._outline(mesh.INNER_LIPS, FINE))
         areas: dict[str, Callable[[], Map]] = {
-            "face": lambda: _filled(self._face_outline()),
+            "face": lambda: _filled(self.outline),
             "skin": lambda: np.ones(SHAPE, np.float32),
             "image": lambda: np.ones(SHAPE, np.float32),
             "forehead": lambda: _filled(self._raised(self.landmarks[list(mesh.FOREHEAD)])),
@@ -163,7 +205,7 @@ class Regions:
         """A band along mesh points, `width` as a share of the face's length."""
         canvas = np.zeros(SHAPE, np.uint8)
         points = _fixed(self.landmarks[list(line)])
-        thickness = max(3, round(width * self._length))
+        thickness = max(3, round(width * self.length))
         cv2.polylines(canvas, [points], False, 255, thickness, cv2.LINE_AA, _SHIFT)
         return _softened(canvas, SOFT)
 
@@ -172,43 +214,40 @@ class Regions:
 
     def _raised(self, points: Map) -> Map:
         """Points above the eyes moved up: the mesh ends below the hairline."""
-        height = np.maximum(0, (self._eyes - points) @ self._down)
-        share = np.clip(height / (0.3 * self._length), 0, 1) ** 2
-        return points - (share * 0.18 * self._length)[:, None] * self._down
-
-    def _face_outline(self) -> Map:
-        return self._raised(self.landmarks[list(mesh.OVAL)])
+        height = np.maximum(0, (self._eyes - points) @ self.down)
+        share = np.clip(height / (0.3 * self.length), 0, 1) ** 2
+        return points - (share * 0.18 * self.length)[:, None] * self.down
 
     def _half(self, on_left: bool) -> Map:
         """The part of the crop on one side of the face's midline."""
         line = self.landmarks[list(mesh.MIDLINE)]
         far = 3 * CROP_SIZE
-        line = np.vstack([line[0] - far * self._down, line, line[-1] + far * self._down])
-        across = np.array((self._down[1], -self._down[0])) * (-far if on_left else far)
+        line = np.vstack([line[0] - far * self.down, line, line[-1] + far * self.down])
+        across = np.array((self.down[1], -self.down[0])) * (-far if on_left else far)
         return _filled(np.vstack([line, line[::-1] + across]))
 
     def _ear(self, edge: Outline) -> Map:
         """A lobe outside of the cheek's edge; none where the face is turned away on this side."""
         joint = self.landmarks[list(edge)]
         away = joint.mean(0) - self.landmarks[list(mesh.MIDLINE)].mean(0)
-        away -= (away @ self._down) * self._down
+        away -= (away @ self.down) * self.down
         half = float(np.linalg.norm(away))
-        if half < 0.22 * self._length:
+        if half < 0.22 * self.length:
             return np.zeros(SHAPE, np.float32)
-        away *= 0.17 * self._length / half
+        away *= 0.17 * self.length / half
         return _filled(np.vstack([joint - 0.02 * away, joint[::-1] + away]))
 
     def _neck(self, overlap: float = 0.0) -> Map:
         """From the jaw's edge down, a little narrower than the jaw."""
         jaw = self.landmarks[[172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397]]
-        below = jaw[[-1, 0]] + 0.9 * self._length * self._down
-        jaw = jaw - overlap * self._length * self._down
+        below = jaw[[-1, 0]] + 0.9 * self.length * self.down
+        jaw = jaw - overlap * self.length * self.down
         return _filled(np.vstack([jaw, below]))
 
     # Pixels
 
     def _make_skin(self) -> Map:
-        neck, face = self._neck(overlap=0.1), _filled(self._face_outline())
+        neck, face = self._neck(overlap=0.1), _filled(self.outline)
         ears = self._union(self._ear(edge) for edge in mesh.EAR_EDGE)
         under_eyes = self._union(self._outline(part) for part in mesh.UNDER_EYE)
         core = self._union(self._outline(part) for part in (mesh.NOSE, *mesh.CHEEK))
@@ -224,16 +263,17 @@ class Regions:
         bare = skin.snapped((1 / (1 + np.exp(-odds))).astype(np.float32), self._crop)
         bare = np.maximum(bare, skin.highlights(bare, self._crop, face * clear > 0.5))
         limit = np.maximum(np.maximum(face, neck), ears)
-        strands = skin.strands(self._crop, self._length) * self._upper_face()
-        return bare * limit * (1 - np.maximum(self._covered(), strands))
+        strands = skin.strands(self._crop, self.length) * self._upper_face()
+        return bare * limit * (1 - np.maximum(self.features, strands))
 
     def _upper_face(self) -> Map:
         """Where glasses and fringes are: above the middle of the nose, soft."""
         rows, columns = np.indices(SHAPE, dtype=np.float32)
-        below = (columns - self._eyes[0]) * self._down[0] + (rows - self._eyes[1]) * self._down[1]
-        return np.clip((0.25 * self._length - below) / (0.05 * self._length + 1), 0, 1)
+        below = (columns - self._eyes[0]) * self.down[0] + (rows - self._eyes[1]) * self.down[1]
+        return np.clip((0.25 * self.length - below) / (0.05 * self.length + 1), 0, 1)
 
-    def _covered(self) -> Map:
+    @cached_property
+    def features(self) -> Map:
         """Eyes, brows, lips with what is between them, and nostrils, each a little widened."""
         widened = [
             *((outline, 0.01) for outline in mesh.EYE),
@@ -248,7 +288,7 @@ class Regions:
         canvas = np.zeros(SHAPE, np.uint8)
         points = _fixed(self.landmarks[list(outline)])
         cv2.fillPoly(canvas, [points], 255, cv2.LINE_AA, _SHIFT)
-        thickness = max(1, round(2 * share * self._length))
+        thickness = max(1, round(2 * share * self.length))
         cv2.polylines(canvas, [points], True, 255, thickness, cv2.LINE_AA, _SHIFT)
         return _softened(canvas, FINE)
 
@@ -274,14 +314,14 @@ class Regions:
 
     def _head(self) -> Map:
         """Face, ears and the hair around them, as an oval about the face."""
-        outline = self._face_outline()
+        outline = self.outline
         centre = outline.mean(0)
         return _filled(centre + (outline - centre) * 1.45)
 
     def _hair(self) -> Map:
         """Pixels of the head that look like what lies above the forehead, and not like skin."""
-        top = self._face_outline()[[0, 1, 2, 3, 33, 34, 35]]
-        seeds = (top - 0.06 * self._length * self._down).round().astype(int)
+        top = self.outline[[0, 1, 2, 3, 33, 34, 35]]
+        seeds = (top - 0.06 * self.length * self.down).round().astype(int)
         seeds = seeds[((seeds >= 0) & (seeds < CROP_SIZE)).all(1)]
         if not len(seeds):
             return np.zeros(SHAPE, np.float32)
@@ -292,18 +332,18 @@ class Regions:
         alike = 1 / (1 + np.exp((distance - 4) / 2))
         chin = self.landmarks[mesh.CHIN_TIP]
         rows, columns = np.indices(SHAPE, dtype=np.float32)
-        above = (columns - chin[0]) * self._down[0] + (rows - chin[1]) * self._down[1] < 0
-        not_hair = self._union([self.skin, self._covered(), self._neck()])
+        above = (columns - chin[0]) * self.down[0] + (rows - chin[1]) * self.down[1] < 0
+        not_hair = self._union([self.skin, self.features, self._neck()])
         hair = alike * above * (1 - not_hair) * self._head()
         return skin.snapped(hair.astype(np.float32), self._crop)
 
     def _background(self) -> Map:
         """What is neither head nor, below the chin, within shoulder width; geometry only."""
         chin = self.landmarks[mesh.CHIN_TIP]
-        across = np.array((self._down[1], -self._down[0]))
+        across = np.array((self.down[1], -self.down[0]))
         slope = [
-            chin - 0.1 * self._length * self._down + sign * reach * self._length * across
-            + drop * self._length * self._down
+            chin - 0.1 * self.length * self.down + sign * reach * self.length * across
+            + drop * self.length * self.down
             for sign, reach, drop in ((-1, 0.4, 0), (1, 0.4, 0), (1, 1.6, 0.5), (1, 1.6, 3.0),
                                       (-1, 1.6, 3.0), (-1, 1.6, 0.5))
         ]  # fmt: skip

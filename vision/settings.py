@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_config_path, user_data_path
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,13 +21,27 @@ from pydantic_settings import (
 
 
 class Settings(BaseSettings):
-    """Where models run and where memory lives."""
+    """Where models run, which one reads messages, where memory lives and what it does.
+
+    `model` is "embedded", the folder or hub id of a causal model of transformers (or the folder of
+    an adapter for one), or `NAME@URL` for a model on a server that speaks OpenAI's protocol, which
+    gets `api_key` and has `model_timeout` seconds for an answer.
+
+    `scene_clip` names a CLIP (NAME:WEIGHTS as open_clip lists them, or a folder) that tells where
+    a photo was taken; without it that stays unknown. `keep_chats` stores the messages of named
+    users, too.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FRECKLE_", extra="forbid")
 
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
+    model: str = "embedded"
+    model_timeout: float = Field(30.0, gt=0)
+    api_key: SecretStr | None = None
     database_url: str = f"sqlite:///{user_data_path('freckle') / 'memory.db'}"
+    scene_clip: str | None = None
+    keep_chats: bool = False
 
     @classmethod
     def settings_customise_sources(

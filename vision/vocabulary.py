@@ -24,6 +24,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 REGIONS: tuple[Region, ...] = get_args(Region)
 SIDES: tuple[Side, ...] = get_args(Side)
 TONE_ATTRIBUTES: tuple[ToneAttribute, ...] = get_args(ToneAttribute)
+# Places of a photo rather than of one of its faces.
+FACELESS: tuple[Region, ...] = ("background", "image")
 
 # "blemishes" names no kind: it stands for these together.
 BLEMISHES: tuple[Kind, ...] = ("acne", "scars", "dark_spots", "redness")

@@ -39,6 +39,33 @@ def test_asked_severity_falls_and_grows_with_strength(astronaut):
     assert 0.2 < half.reduction < full.reduction
 
 
+def test_more_effort_takes_more_and_never_more_than_there_is(astronaut):
+    original = astronaut.photo.pixels.astype(int)
+
+    def done(strength: float, effort: float) -> np.ndarray:
+        edit = Edit("freckles", FACE, strength, effort=effort)
+        return pixels(astronaut, Plan((edit,))).astype(int) - original
+
+    sizes = [np.abs(done(0.4, effort)).sum() for effort in (0.5, 1.0, 2.0, 4.0)]
+    assert sizes == sorted(sizes) and sizes[0] < 0.8 * sizes[1] < 0.8 * sizes[3]
+    plain, hard = (
+        pipeline.face_change(astronaut.faces[0], [Edit("freckles", FACE, 1.0, effort=e)], [])
+        for e in (1.0, 8.0)
+    )
+    at = plain.gate > 0.1
+    assert hard.gate.max() <= 1
+    goals = [change.change[at] / change.gate[at][:, None] for change in (plain, hard)]
+    assert np.allclose(*goals, atol=1e-4)  # toward the same clean skin, not beyond it
+
+
+def test_no_effort_reaches_what_is_kept(astronaut):
+    hard = tuple(Edit(kind, FACE, 1.0, effort=8.0) for kind in LEARNT_KINDS)
+    plan = Plan(hard, (Keep("wrinkles", FACE), Keep("everything", ("nose",))))
+    measured = measure(astronaut, plan, pipeline.render(astronaut, plan))
+    assert [keep.max_change for keep in measured.kept] == [0, 0]
+    assert measured.outside_max_change == 0
+
+
 def test_what_is_kept_and_what_is_outside_does_not_change(astronaut):
     plan = Plan(EVERYTHING.edits, (Keep("wrinkles", FACE), Keep("everything", ("nose",))))
     rendering = pipeline.render(astronaut, plan)

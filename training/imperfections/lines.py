@@ -123,8 +123,10 @@ def _under_eyes(points, rng, amount):
 
 
 def _smile(points, rng, amount):
-    """The fold from the nose wing past the mouth corner, and its companions."""
+    """The fold from the nose wing past the mouth corner, sharp or soft, and its companions."""
     width, strength = rng.uniform(1.4, 3.0), _depth(rng, amount, 1.15)
+    if rng.random() < 0.5:
+        width, strength = rng.uniform(3.0, 6.5), 0.5 * strength
     for wing, corner in zip(_WINGS, _MOUTH, strict=True):
         out = np.array([np.sign(points[corner, 0] - points[_CHIN, 0]) * IOD, 0.0])
         reach = rng.uniform(0.75, 1.2)
