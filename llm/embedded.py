@@ -20,20 +20,22 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from llm.commands import State
+from llm.commands import Command, State, Turn, Unsupported
 from llm.encoder import (
     ParserModel,
     Shape,
     collate_sources,
     encode_source,
     merge_lora,
+    pool_words,
 )
 from llm.grammar import START, TOKENS, Grammar, Place
+from llm.languages import is_foreign
 from llm.parser import Parsed
 from llm.sequences import read
 from llm.words import Message, Speller, split
 from vision.errors import FreckleError
-from vision.minilm import known_words, load_encoder, load_tokenizer
+from vision.minilm import known_words, load_encoder, load_tokenizer, new_encoder
 from vision.settings import Settings
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -74,23 +76,58 @@ class EmbeddedParser:
         config = json.loads((weights / "config.json").read_text())
         shape = Shape(**config["shape"])
         stored = load_file(weights / "model.safetensors")
-        encoder = load_encoder()
+        encoder = new_encoder() if shape.encoder == "scratch" else load_encoder()
         merge_lora(encoder, {k: v for k, v in stored.items() if ".lora_" in k}, shape)
         model = ParserModel(encoder, shape)
-        own = {k: v.float() for k, v in stored.items() if ".lora_" not in k}
-        model.decoder.load_state_dict({k.removeprefix("decoder."): v for k, v in own.items()})
+        whole = {k: v.float() for k, v in stored.items() if ".lora_" not in k}
+        part = "" if shape.encoder == "scratch" else "decoder."
+        if whole.keys() != {name for name in model.state_dict() if name.startswith(part)}:
+            raise FreckleError(
+                f"{weights / 'model.safetensors'} is not of the shape in config.json"
+            )
+        model.load_state_dict(whole, strict=False)
         tokenizer = load_tokenizer()
         speller = Speller((weights / "words.txt").read_text().split(), known_words(tokenizer))
         model.to(device=settings.device, dtype=getattr(torch, settings.dtype))
         return cls(model, tokenizer, speller, config["temperature"])
 
     def parse(self, text: str, state: State | None = None) -> Parsed:
-        """Understand one message; every text gets a valid Turn."""
+        """Understand one message; every text of a message's length gets a valid Turn.
+
+        Raises FreckleError for a longer one.
+        """
         message = split(text, self._speller)
+        if is_foreign(message, self._speller):
+            turn = Turn(commands=[Unsupported(phrase=message.text)])
+            return Parsed(turn, 1.0, foreign=True)
         with self._lock, _one_thread(), torch.inference_mode():
             best = self._search(message, state)
         confidence = math.exp(best.score / self._temperature)
         return Parsed(read(best.indices, message, state), min(1.0, confidence))
+
+    def phrase_state(self, text: str, command: Command, state: State | None = None) -> Tensor:
+        """The hidden state of what a parsed command of `text` quotes: (384,), float32, on the CPU.
+
+        It is the mean, over the word pieces of the command's `phrase`, of the last layer of the
+        tuned encoder, which reads the state and the whole message: the same words have another
+        state in another sentence. A command that quotes nothing has the mean of the whole message.
+        Raises FreckleError where the text does not hold the phrase, or holds no word.
+        """
+        message = split(text, self._speller)
+        phrase = getattr(command, "phrase", None) or text
+        start = text.find(phrase)
+        quoted = [
+            index
+            for index, word in enumerate(message.words)
+            if start <= word.start and word.end <= start + len(phrase)
+        ]
+        if start < 0 or not quoted:
+            raise FreckleError(f"no word of {phrase!r} stands in the message {text!r}")
+        source = encode_source(self._tokenizer, message, state)
+        with self._lock, _one_thread(), torch.inference_mode():
+            sources = collate_sources([source]).to(next(self._model.parameters()).device)
+            states = self._model.encoder(sources.pieces, sources.segments, sources.padding)[0]
+        return pool_words(states, source, quoted[0], quoted[-1]).float().cpu()
 
     def _search(self, message: Message, state: State | None) -> Hypothesis:
         """The most probable allowed sequence, by beam search."""

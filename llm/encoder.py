@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -22,12 +23,16 @@ from llm.words import Message
 from vision.minilm import MiniLM
 from vision.vocabulary import TONE_ATTRIBUTES
 
-MAX_PIECES = 384
+Training = Literal["lora", "frozen", "scratch"]
+MAX_PIECES = 512  # places that the encoder has
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of the trained part."""
+    """The trained part: its sizes, and what of the `encoder` is trained: "lora" factors, nothing
+    ("frozen"), or all of it from random weights ("scratch"); the latter two are ablations."""
+
+    encoder: Training = "lora"
 
     width: int = 384
     layers: int = 3
@@ -88,6 +93,13 @@ def encode_source(tokenizer: Tokenizer, message: Message, state: State | None) -
     pieces = [*pieces[: MAX_PIECES - 1], closing]
     segments += [0] * (len(pieces) - len(segments))
     return Source(pieces, segments, words)
+
+
+def pool_words(states: Tensor, source: Source, first: int, last: int) -> Tensor:
+    """Mean of the states (S, D) of the pieces of words `first` to `last`, both included: (D,)."""
+    start = source.words[first]
+    ends = [*source.words[1:], len(source.pieces) - 1]
+    return states[start : max(ends[last], start + 1)].mean(0)
 
 
 def _piece(tokenizer: Tokenizer, name: str) -> int:

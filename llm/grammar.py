@@ -94,116 +94,24 @@ VALUE_SLOTS = ("strength", "change", "amount")
 
 # Words without which a message cannot mean a side or one of several faces.
 SIDE_WORDS = frozenset(
-    [
-        "left",
-        "right",
-        "lefthand",
-        "righthand",
-        "leftmost",
-        "rightmost",
-        "other",
-        "opposite",
-        "wrong",
-        "l",
-        "r",
-        "lhs",
-        "rhs",
-        "lft",
-        "rt",
-        "rite",
-        "side",
-        "sides",
-    ]
+    """
+    left right lefthand righthand leftmost rightmost other opposite wrong l r lhs rhs lft rt
+    rite side sides
+    """.split()
 )
 WHO_WORDS = frozenset(
-    [
-        "person",
-        "people",
-        "man",
-        "woman",
-        "men",
-        "women",
-        "guy",
-        "guys",
-        "girl",
-        "girls",
-        "boy",
-        "boys",
-        "kid",
-        "kids",
-        "child",
-        "children",
-        "baby",
-        "lady",
-        "gentleman",
-        "everyone",
-        "everybody",
-        "anyone",
-        "all",
-        "both",
-        "each",
-        "us",
-        "we",
-        "them",
-        "they",
-        "their",
-        "theirs",
-        "him",
-        "her",
-        "his",
-        "hers",
-        "he",
-        "she",
-        "face",
-        "faces",
-        "one",
-        "ones",
-        "other",
-        "others",
-        "first",
-        "second",
-        "third",
-        "fourth",
-        "fifth",
-        "last",
-        "mom",
-        "mum",
-        "mother",
-        "dad",
-        "father",
-        "brother",
-        "sister",
-        "son",
-        "daughter",
-        "grandma",
-        "grandpa",
-        "grandmother",
-        "grandfather",
-        "wife",
-        "husband",
-        "friend",
-        "friends",
-        "bride",
-        "groom",
-        "couple",
-        "group",
-        "subject",
-        "subjects",
-        "dude",
-        "whole",
-        "team",
-        "family",
-        "bloke",
-        "gal",
-        "nobody",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "guest",
-        "guests",
-    ]
+    """
+    person people man woman men women guy guys girl girls boy boys kid kids child children baby
+    lady gentleman everyone everybody anyone all both each us we them they their theirs him her
+    his hers he she face faces one ones other others first second third fourth fifth last mom
+    mum mother dad father brother sister son daughter grandma grandpa grandmother grandfather
+    wife husband friend friends bride groom couple group subject subjects dude whole team family
+    bloke gal nobody two three four five six guest guests aunt auntie uncle nan nana nanna gran
+    granny papa mama mummy mommy daddy bestie cousin twin twins colleague boss client girlfriend
+    boyfriend fiance fiancee bridesmaid toddler teen teenager pal chap lad lass adult adults
+    somebody someone middle centre center closest nearest tallest youngest oldest standing
+    sitting row sis bro partner niece nephew
+    """.split()
 )
 
 

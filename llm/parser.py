@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llm.commands import State, Turn
+
+if TYPE_CHECKING:
+    from vision.settings import Settings
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """What one message means, and how sure the parser is (0..1)."""
+    """What one message means, and how sure the parser is (0..1).
+
+    `foreign`: the message is in a language that the parser does not know, so its turn is one
+    `unsupported` that quotes it whole.
+    `trouble` says why the model that was chosen did not answer itself ("qwen3 cannot be reached").
+    """
 
     turn: Turn
     confidence: float
+    foreign: bool = False
+    trouble: str | None = None
 
 
 class Parser(Protocol):
     def parse(self, text: str, state: State | None = None) -> Parsed:
-        """Understand one message, said in the conversation that `state` sums up."""
+        """Understand one message, said in the conversation that `state` sums up.
+
+        Raises FreckleError for a message that cannot be read (too long).
+        """
         ...
+
+
+def load_parser(settings: Settings) -> Parser:
+    """The parser that `settings.model` names; behind any but the embedded one stands that.
+
+    Raises FreckleError for a model that cannot be loaded, or is no name of one.
+    """
+    if settings.model == "embedded":
+        from llm.embedded import EmbeddedParser
+
+        return EmbeddedParser.load(settings)
+    from llm.chat_parser import load_chat_parser
+
+    return load_chat_parser(settings)

@@ -12,10 +12,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-# Longer messages are cut here: the encoder was trained on far shorter ones.
-MAX_WORDS = 120
+from vision.errors import FreckleError
+
+# Longer messages are refused: the encoder was trained on far shorter ones.
+MAX_WORDS = 200
+MAX_CHARACTERS = 2000
+# Longer words are not looked up: the number of their misspellings grows with their length.
+MAX_MENDED = 24
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)?|\.\d+|[^\W\d_]+(?:['’][^\W\d_]+)*|[^\s]")
+# Digits of any script, but not "²": what float() reads.
+_COUNT = re.compile(r"\d+(?:[.,]\d+)?|\.\d+")
 _TEENS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
@@ -72,11 +79,22 @@ class Message:
 
 
 def split(text: str, speller: Speller | None = None) -> Message:
-    """Cut `text` into words, lower-cased; emoji become their Unicode names."""
+    """Cut `text` into words, lower-cased; emoji become their Unicode names.
+
+    Lone surrogates, which cannot be encoded, become question marks. Raises FreckleError for more
+    than MAX_WORDS words or MAX_CHARACTERS characters.
+    """
+    matches = list(_WORD.finditer(text)) if len(text) <= MAX_CHARACTERS else []
+    if len(matches) > MAX_WORDS or len(text) > MAX_CHARACTERS:
+        length = f"{len(matches)} words" if matches else f"{len(text)} characters"
+        raise FreckleError(
+            f"the message is too long ({length}): say it in at most {MAX_WORDS} words and"
+            f" {MAX_CHARACTERS} characters, or in several messages"
+        )
+    text = text.encode("utf-8", "replace").decode()
     words = []
-    for match in list(_WORD.finditer(text))[:MAX_WORDS]:
-        # Lone surrogates cannot be encoded; they become question marks.
-        form = match.group().encode("utf-8", "replace").decode().lower().replace("’", "'")
+    for match in _WORD.finditer(text):
+        form = match.group().lower().replace("’", "'")
         if len(form) == 1 and unicodedata.category(form) == "So":
             form = unicodedata.name(form, "symbol").lower()
         elif speller is not None:
@@ -108,7 +126,7 @@ def _number_at(forms: Sequence[str], at: int) -> Number | None:
     if word(length) in _PARTS:
         share = raw / _PARTS[word(length)]
         return Number(at, at + length, round(share, 2), plain=False)
-    if word(length) == "/" and word(length + 1).isdigit() and int(word(length + 1)):
+    if word(length) == "/" and word(length + 1).isdecimal() and int(word(length + 1)):
         share = raw / int(word(length + 1))
         return Number(at, at + length + 1, round(share, 2), plain=False)
     if (word(length), word(length + 1)) == ("out", "of") and word(length + 2) in {"10", "ten"}:
@@ -124,7 +142,7 @@ def _number_at(forms: Sequence[str], at: int) -> Number | None:
 def _count_at(forms: Sequence[str], at: int) -> tuple[float | None, int]:
     """The number that starts at a word and how many words it takes; None where none does."""
     form = forms[at]
-    if form[0].isdigit() or (form[0] == "." and len(form) > 1):
+    if _COUNT.fullmatch(form):
         return float(form.replace(",", ".")), 1
     if form == "hundred":
         return 100.0, 1
@@ -151,8 +169,14 @@ class Speller:
         self._rank = {word: rank for rank, word in enumerate(lexicon)}
         self._known = frozenset(known)
 
+    def in_trade(self, form: str) -> bool:
+        """Whether people use this word about retouching, as far as the corpus knows."""
+        return form in self._rank
+
     def mend(self, form: str) -> str:
-        if len(form) < 4 or not form.isalpha() or form in self._rank or form in self._known:
+        if not 4 <= len(form) <= MAX_MENDED or not form.isalpha():
+            return form
+        if form in self._rank or form in self._known:
             return form
         near = self._one_edit_away(form) or self._two_edits_away(form)
         return min(near, key=self._rank.__getitem__) if near else form

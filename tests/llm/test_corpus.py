@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from llm.sequences import read
-from training.language.corpus import fragments
+from training.language.corpus import fragments, messages
 from training.language.corpus.samples import sample
+from training.language.corpus.speaker import Speaker
 from vision.vocabulary import KINDS, REGIONS
 
 DATA = Path(__file__).parent / "data"
@@ -61,6 +63,37 @@ def test_fragments_name_every_kind_and_region():
     data = fragments.load()
     assert set(data["kinds"]) == set(KINDS)
     assert set(data["regions"]) == set(REGIONS)
+
+
+def test_every_written_message_can_be_spoken():
+    """Slots are filled, and the commands name what filled them."""
+    for index, frame in enumerate(messages.load()):
+        spoken = None
+        for seed in range(12):
+            try:
+                spoken = messages.spoken(Speaker(random.Random(12 * index + seed)), frame)
+            except messages.Unfit:
+                continue
+            break
+        assert spoken is not None, frame["t"]
+        assert not re.search(r"\{|\[\[", spoken.text), spoken.text
+        assert [draft["do"] for draft in spoken.drafts] == [c["do"] for c in frame["c"]]
+
+
+def test_a_slot_means_the_same_in_the_text_and_in_the_command():
+    frame = {
+        "t": "{a=freckles} {on p} to {n}, but keep {b=moles} for {w}",
+        "c": [
+            {"do": "reduce", "what": "a", "where": ["p"], "strength": "n"},
+            {"do": "keep", "what": "b", "who": "w"},
+        ],
+    }
+    for seed in range(30):
+        said = messages.spoken(Speaker(random.Random(seed)), frame)
+        reduce, keep = said.drafts
+        assert (reduce["what"], keep["what"]) == ("freckles", "moles")
+        assert reduce["where"][0] in REGIONS and 0 <= reduce["strength"] <= 1
+        assert reduce["mark"] != keep["mark"] and keep["who"] is not None
 
 
 def test_no_long_test_sentence_is_a_fragment_or_a_sample(drawn):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+import torch
 
-from llm.commands import State, Turn
+from llm.commands import State, Turn, Unsupported
 from llm.embedded import EmbeddedParser
 from vision.errors import FreckleError
 
@@ -69,8 +70,45 @@ def test_what_cannot_be_done_is_quoted(parser):
     assert command["phrase"] in "make my nose smaller"
 
 
+def test_the_state_of_a_phrase_is_the_mean_of_its_pieces_in_the_message(parser):
+    text, seen = "soften the wrinkles but keep freckles", []
+    encoder = parser._model.encoder
+    hook = encoder.register_forward_hook(lambda _, __, out: seen.append(out[0]))
+    first, second = parser.parse(text).turn.commands
+    state = parser.phrase_state(text, second)
+    hook.remove()
+    assert state.shape == (384,) and state.dtype == torch.float32
+    pieces = parser._tokenizer.encode(text).tokens
+    at = pieces.index("keep") + 1
+    torch.testing.assert_close(state, seen[-1][at:-1].float().mean(0))
+    assert pieces[at].startswith("fr") and second.phrase == "freckles"
+    assert not torch.allclose(state, parser.phrase_state(text, first), atol=0.05)
+
+
+def test_the_state_of_a_phrase_depends_on_its_sentence(parser):
+    def of(text: str) -> torch.Tensor:
+        return parser.phrase_state(text, Unsupported(phrase="the lines"))
+
+    def near(one: str, other: str) -> float:
+        return float(torch.cosine_similarity(of(one), of(other), dim=0))
+
+    assert not torch.allclose(of("soften the lines"), of("soften the lines on my forehead"))
+    brow = "soften the lines on my forehead"
+    assert near(brow, "fade the lines on my forehead") > near(brow, "lose the lines by my mouth")
+
+
+def test_a_command_that_quotes_nothing_has_the_state_of_the_message(parser):
+    undo = parser.parse("undo it").turn.commands[0]
+    whole = parser.phrase_state("undo it", Unsupported(phrase="undo it"))
+    assert torch.equal(parser.phrase_state("undo it", undo), whole)
+    assert not torch.equal(parser.phrase_state("undo it", undo, WRINKLES), whole)
+    for text, phrase in (("undo it", "acne"), ("", "acne"), (" ", "")):
+        with pytest.raises(FreckleError, match="no word of"):
+            parser.phrase_state(text, Unsupported(phrase=phrase))
+
+
 @pytest.mark.parametrize(
-    "text", ["", " ", "\n", "🙃🙃", "%%%", "ß" * 500, "acne 30% " * 300, "\ud800"]
+    "text", ["", " ", "\n", "🙃🙃", "%%%", "ß" * 500, "acne 30% " * 60, "\ud800"]
 )
 def test_every_text_has_an_answer(parser, text):
     parsed = parser.parse(text, WRINKLES)

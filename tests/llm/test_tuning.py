@@ -13,6 +13,8 @@ from llm.commands import Turn
 from llm.embedded import EmbeddedParser
 from llm.encoder import Shape
 from training.language import tuning
+from vision.errors import FreckleError
+from vision.minilm import load_encoder
 
 SHAPE = Shape(layers=1, inner=64, lora_rank=2)
 PLAN = tuning.Plan(steps=24, batch=6, rate=3e-3, warmup=1, lexicon=100, workers=0, log_every=1)
@@ -59,3 +61,49 @@ def test_a_killed_run_goes_on_to_the_same_result(tmp_path, monkeypatch):
     whole, broken = weights_of(tmp_path / "whole"), weights_of(tmp_path / "broken")
     assert whole.keys() == broken.keys()
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+def test_a_run_may_begin_with_earlier_weights(tmp_path):
+    tuning.train(tmp_path / "first", replace(PLAN, steps=2), SHAPE)
+    tuning.export(tmp_path / "first", tmp_path / "weights")
+    again = replace(PLAN, seed=2, steps=1, rate=0.0)
+    tuning.train(tmp_path / "second", again, SHAPE, start=tmp_path / "weights")
+    first, second = weights_of(tmp_path / "first"), weights_of(tmp_path / "second")
+    assert all(torch.allclose(first[name], second[name], rtol=1e-3, atol=1e-4) for name in first)
+
+
+@pytest.mark.parametrize(("encoder", "stored"), [("frozen", False), ("scratch", True)])
+def test_the_ablations_train_and_load(tmp_path, encoder, stored):
+    shape = replace(SHAPE, encoder=encoder)
+    tuning.train(tmp_path / "run", replace(PLAN, steps=2), shape)
+    weights = weights_of(tmp_path / "run")
+    assert not any(".lora_" in name for name in weights)
+    assert any(name.startswith("encoder.") for name in weights) == stored
+    tuning.export(tmp_path / "run", tmp_path / "weights")
+    parser = EmbeddedParser.load(weights=tmp_path / "weights")
+    now = parser._model.state_dict()
+    assert all(
+        torch.allclose(now[name], value, rtol=1e-3, atol=1e-4) for name, value in weights.items()
+    )
+    untouched = torch.equal(
+        now["encoder.embeddings.word_embeddings.weight"],
+        load_encoder().embeddings["word_embeddings"].weight,
+    )
+    assert untouched != stored
+    assert isinstance(parser.parse("remove the acne").turn, Turn)
+
+
+def test_a_run_of_another_shape_is_not_gone_on_with(tmp_path):
+    tuning.train(tmp_path, replace(PLAN, steps=1), SHAPE)
+    with pytest.raises(FreckleError, match="another shape"):
+        tuning.train(tmp_path, replace(PLAN, steps=2), replace(SHAPE, encoder="frozen"))
+
+
+def test_weights_that_do_not_fit_their_shape_are_refused(tmp_path):
+    tuning.train(tmp_path / "run", replace(PLAN, steps=1), SHAPE)
+    tuning.export(tmp_path / "run", tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["shape"]["encoder"] = "scratch"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(FreckleError, match="not of the shape"):
+        EmbeddedParser.load(weights=tmp_path)

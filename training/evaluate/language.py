@@ -1,172 +1,230 @@
-"""How well the parser understands people: exact match and command F1 on files of test sentences.
+"""`freckle evaluate language`: parsers side by side, as a Markdown table, and what breaks them.
 
-A line of a file is {"id", "category", "text", "state"?, "commands": [...]}, or "accept": a list of
-alternative right answers. Commands are compared as commands.md means them: fields that say nothing
-are left out, the order of regions and the words quoted do not matter (`other` and `unsupported`
-must quote something), and feedback on "last" equals feedback on the edit that was made last.
+Every parser runs in a process of its own, so that its memory and the time that it takes to load
+are its own. What the columns mean is told in training.evaluate.scores.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import importlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import numpy as np
 import typer
 
-from llm.commands import State, Turn
-from llm.grammar import find_edit
-from llm.parser import Parser
+from llm.commands import Chat, State, Turn
+from llm.parser import Parsed, Parser
+from training.evaluate.scores import Result, Score, evaluate, seconds_of_long_messages
+from training.evaluate.sentences import Case, load_cases
+from vision.errors import FreckleError
+from vision.settings import Settings
 
-Canonical = tuple[tuple[str, Any], ...]
+COLUMNS = (
+    "parser", "sentences", "n", "exact", "F1", "where", "side", "strength", "ECE",
+    "sure if right", "if wrong", "ms p50", "p95", "60 words p50", "p95", "load s", "MiB",
+)  # fmt: skip
+
+
+def embedded(weights: str | None = None) -> Parser:
+    """The embedded parser, with the weights that ship or those in a folder."""
+    from llm.embedded import WEIGHTS, EmbeddedParser
+
+    return EmbeddedParser.load(weights=Path(weights) if weights else WEIGHTS)
+
+
+def keywords() -> Parser:
+    """The rules that need no model."""
+    from training.evaluate.keywords import KeywordParser
+
+    return KeywordParser()
+
+
+class Alone:
+    """A chat model without the embedded one behind it: where it fails, it asks for nothing."""
+
+    def __init__(self, model: str):
+        from llm.chat_parser import chat_parser
+
+        self._parser = chat_parser(Settings(model=model))
+
+    def parse(self, text: str, state: State | None = None) -> Parsed:
+        from llm.chat_parser import ModelFailure
+
+        try:
+            return self._parser.parse(text, state)
+        except ModelFailure:
+            return Parsed(Turn(commands=[Chat()]), 0.0)
 
 
 @dataclass(frozen=True)
-class Case:
-    """One sentence and every right answer to it."""
+class Entry:
+    """One parser to measure: its name in the table, what makes it, the module that imports all."""
 
     name: str
-    category: str
-    text: str
-    state: State | None
-    answers: tuple[Turn, ...]
+    load: Callable[[], Parser]
+    module: str = "llm.embedded"
 
 
 @dataclass
-class Score:
-    """Counts over some cases; `right`, `given` and `wanted` count commands."""
+class Measured:
+    """What one parser did: scores of every file, seconds for long messages, seconds of loading
+    (imports apart), MiB of resident memory when all was done."""
 
-    cases: int = 0
-    exact: int = 0
-    right: int = 0
-    given: int = 0
-    wanted: int = 0
-
-    def add(self, given: list[Canonical], wanted: list[Canonical]) -> None:
-        self.cases += 1
-        self.exact += given == wanted
-        self.right += sum((Counter(given) & Counter(wanted)).values())
-        self.given += len(given)
-        self.wanted += len(wanted)
-
-    @property
-    def accuracy(self) -> float:
-        return self.exact / self.cases
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.right / (self.given + self.wanted)
+    name: str
+    results: dict[Path, Result]
+    long: list[float]
+    load: float
+    memory: float
 
 
-@dataclass
-class Result:
-    """Scores of all cases, by category and by number of commands; the cases that failed."""
-
-    total: Score = field(default_factory=Score)
-    groups: dict[str, Score] = field(default_factory=lambda: defaultdict(Score))
-    failures: list[tuple[Case, Turn]] = field(default_factory=list)
-    confidence: dict[bool, list[float]] = field(default_factory=lambda: {True: [], False: []})
-
-
-def load_cases(file: Path) -> list[Case]:
-    """Read test sentences. Raises pydantic's ValidationError for an answer outside the contract."""
-    cases = []
-    for line in file.read_text().splitlines():
-        row = json.loads(line)
-        answers = tuple(Turn(commands=one) for one in row.get("accept") or [row["commands"]])
-        state = State(**row["state"]) if row.get("state") else None
-        cases.append(Case(str(row["id"]), row["category"], row["text"], state, answers))
-    return cases
+def measure(entry: Entry, files: list[Path]) -> Measured:
+    """Load a parser, let it parse all files. For a process of its own."""
+    importlib.import_module(entry.module)
+    start = time.perf_counter()
+    parser = entry.load()
+    load = time.perf_counter() - start
+    cases = {file: load_cases(file) for file in files}
+    for case in cases[files[0]][:3]:
+        parser.parse(case.text, case.state)  # the first ones pay for what is made once
+    results = {file: evaluate(parser, cases[file]) for file in files}
+    long = seconds_of_long_messages(parser, cases[files[0]])
+    return Measured(entry.name, results, long, load, _resident())
 
 
-def canonical(turn: Turn, state: State | None) -> list[Canonical]:
-    """Commands in a form that is equal for turns that mean the same."""
-    return [_canonical(command.to_json(), state or State()) for command in turn.commands]
+def _resident() -> float:
+    """MiB that this process holds now."""
+    import psutil
+
+    return psutil.Process().memory_info().rss / 2**20
 
 
-def _canonical(command: dict[str, Any], state: State) -> Canonical:
-    if command["do"] in ("adjust", "restore"):
-        command = _resolved(command, state)
-    phrase = command.pop("phrase", None)
-    if command["do"] == "unsupported" or command.get("what") == "other":
-        command["quotes"] = bool(phrase)
-    if "where" in command:
-        command["where"] = tuple(sorted(command["where"]))
-    for name in ("strength", "delta", "amount"):
-        if name in command:
-            command[name] = round(command[name], 3)
-    return tuple(sorted(command.items()))
+def compare(entries: list[Entry], files: list[Path]) -> Iterator[Measured]:
+    """Measure parsers one after the other, each in a fresh process."""
+    for entry in entries:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            yield pool.submit(measure, entry, files).result()
 
 
-def _resolved(command: dict[str, Any], state: State) -> dict[str, Any]:
-    """Feedback with "last" (or "everything", of a single edit) named, and its place filled in."""
-    everything = command["what"] == "everything" and len(state.edits) == 1
-    edit = find_edit(state, "last" if everything else command["what"])
-    if edit is None or command["what"] not in ("last", "everything"):
-        return command
-    place: dict[str, Any] = {}
-    if command["where"] == ["face"]:
-        place = {"where": edit.where, "side": edit.side, "who": edit.who}
-    spoken = {name: command[name] for name in ("side", "who") if name in command}
-    place = {name: value for name, value in (place | spoken).items() if value is not None}
-    return command | place | {"what": edit.what}
+def table(measured: list[Measured], file: Path) -> str:
+    """All parsers on one file as Markdown: in total, then by category and number of commands."""
+    lines = [f"| {' | '.join(COLUMNS)} |", "|" + " --- |" * len(COLUMNS)]
+    for one in measured:
+        result = one.results[file]
+        speed = [*_milliseconds(one.long), f"{one.load:.1f}", f"{one.memory:.0f}"]
+        lines.append(_row(f"**{one.name}**", "**all**", result.total, speed))
+        lines += [_row("", name, score, [""] * 4) for name, score in sorted(result.groups.items())]
+    return "\n".join(lines)
 
 
-def evaluate(parser: Parser, cases: Iterable[Case]) -> Result:
-    """Parse every case; the answer that fits best counts."""
-    result = Result()
-    for case in cases:
-        parsed = parser.parse(case.text, case.state)
-        given = canonical(parsed.turn, case.state)
-        wanted = max(
-            (canonical(answer, case.state) for answer in case.answers),
-            key=lambda answer: (answer == given, _common(answer, given)),
-        )
-        count = min(len(wanted), 3)
-        for score in (
-            result.total,
-            result.groups[case.category],
-            result.groups[f"{count}{'+' if count == 3 else ''} commands"],
-        ):
-            score.add(given, wanted)
-        result.confidence[given == wanted].append(parsed.confidence)
-        if given != wanted:
-            result.failures.append((case, parsed.turn))
-    return result
+def _row(parser: str, sentences: str, score: Score, speed: list[str]) -> str:
+    shares = [score.accuracy, score.f1, *map(score.share, ("where", "side", "strength"))]
+    claims = [score.ece, score.confidence(True), score.confidence(False)]
+    cells = [
+        *(parser, sentences, str(score.cases)),
+        *(_number(share, ".1%") for share in shares),
+        *(_number(claim, ".2f") for claim in claims),
+        *_milliseconds(score.seconds),
+        *speed,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
-def _common(one: list[Canonical], other: list[Canonical]) -> float:
-    return 2 * sum((Counter(one) & Counter(other)).values()) / (len(one) + len(other))
+def _number(value: float, form: str) -> str:
+    return "" if math.isnan(value) else format(value, form).replace("%", " %")
 
 
-def main(files: list[Path], failures: bool = False) -> None:
-    """Print scores of the shipped parser on FILES; --failures lists what went wrong."""
-    from llm.embedded import EmbeddedParser
+def _milliseconds(seconds: list[float]) -> list[str]:
+    return [f"{1000 * value:.0f}" for value in np.percentile(seconds, (50, 95))]
 
-    parser = EmbeddedParser.load()
+
+Files = Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="test sentences")]
+
+
+def main(
+    files: Files = None,
+    failures: Annotated[bool, typer.Option("--failures", help="list what went wrong")] = False,
+    without_lora: Annotated[
+        Path | None, typer.Option(help="weights of `freckle train language --encoder frozen`")
+    ] = None,
+    from_scratch: Annotated[
+        Path | None, typer.Option(help="weights of `freckle train language --encoder scratch`")
+    ] = None,
+    baseline: Annotated[bool, typer.Option(help="the row of the keyword rules")] = True,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="any other: a folder, a hub id or NAME@URL"),
+    ] = None,
+    fuzz: Annotated[int, typer.Option(help="try so many inputs that nobody should send")] = 0,
+    seed: Annotated[int, typer.Option(help="of --fuzz")] = 0,
+    foreign: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="messages in other languages, JSON lines")
+    ] = None,
+    composed: Annotated[int, typer.Option(help="English samples that --foreign tries")] = 2000,
+) -> None:
+    """Compare parsers on FILES of sentences; --fuzz and --foreign try the shipped one on others."""
+    if not (files or fuzz or foreign):
+        raise FreckleError("name FILES of sentences, or --fuzz NUMBER, or --foreign FILE")
+    if files:
+        _compare(files, _entries(without_lora, from_scratch, baseline, model or []), failures)
+    if foreign:
+        from training.evaluate.foreign import report
+
+        print(report(foreign, composed))
+    if fuzz:
+        _fuzz(fuzz, seed)
+
+
+def _entries(
+    without_lora: Path | None, from_scratch: Path | None, baseline: bool, models: list[str]
+) -> list[Entry]:
+    ablations = {"without LoRA": without_lora, "without pretrained encoder": from_scratch}
+    return [
+        Entry("embedded", embedded),
+        *(
+            Entry(name, partial(embedded, str(folder)))
+            for name, folder in ablations.items()
+            if folder is not None
+        ),
+        *([Entry("keyword rules", keywords, "training.evaluate.keywords")] if baseline else []),
+        *(Entry(name, partial(Alone, name), "llm.chat_parser") for name in models),
+    ]
+
+
+def _compare(files: list[Path], entries: list[Entry], failures: bool) -> None:
+    measured = list(compare(entries, files))
     for file in files:
-        result = evaluate(parser, load_cases(file))
-        print(f"{file.name}")
-        for name, score in [("all", result.total), *sorted(result.groups.items())]:
-            shares = f"exact {score.accuracy:5.1%}  F1 {score.f1:5.1%}"
-            print(f"  {name:20} {score.exact:3}/{score.cases:3} {shares}")
-        for right, values in result.confidence.items():
-            mean = sum(values) / max(1, len(values))
-            print(f"  mean confidence where {'right' if right else 'wrong'}: {mean:.2f}")
-        if failures:
-            for case, turn in result.failures:
-                _print_failure(case, turn)
+        print(f"### {file.name}\n\n{table(measured, file)}\n")
+        for one in measured if failures else []:
+            for case, turn in one.results[file].failures:
+                _print_failure(one.name, case, turn)
 
 
-def _print_failure(case: Case, turn: Turn) -> None:
-    print(f"\n{case.name} [{case.category}] {case.text!r}")
+def _print_failure(name: str, case: Case, turn: Turn) -> None:
+    print(f"\n{name}: {case.name} [{case.category}] {case.text!r}")
     if case.state is not None:
         print(f"  state  {case.state.to_json()}")
     print(f"  wanted {case.answers[0].to_json()['commands']}")
     print(f"  given  {turn.to_json()['commands']}")
+
+
+def _fuzz(count: int, seed: int) -> None:
+    """Raises FreckleError where an input broke the parser."""
+    from training.evaluate.fuzz import fuzz
+
+    found = fuzz(embedded(), count, seed)
+    print(found.table())
+    for name, text, error in found.broken:
+        print(f"{name}: {text!r}\n  {error}")
+    if found.broken:
+        raise FreckleError(f"{len(found.broken)} of {count} inputs broke the parser")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import typer
 
 from llm.embedded import EmbeddedParser
 from llm.sequences import read
-from training.evaluate.language import canonical
+from training.evaluate.sentences import canonical
 from training.language.corpus.samples import sample
 
 TEMPERATURES = tuple(step / 10 for step in range(2, 41))

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 import typer
 from accelerate import Accelerator
 from peft import LoraConfig, get_peft_model
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -30,13 +30,15 @@ from llm.encoder import (
     Shape,
     Source,
     Sources,
+    Training,
     collate_sources,
     encode_source,
 )
 from llm.grammar import PAD
 from llm.words import Speller
 from training.language.corpus.samples import lexicon, sample
-from vision.minilm import known_words, load_encoder, load_tokenizer
+from vision.errors import FreckleError
+from vision.minilm import known_words, load_encoder, load_tokenizer, new_encoder
 
 CHUNK = 32  # batches that are made, sorted by length and shuffled together
 
@@ -97,8 +99,12 @@ def collate(pairs: list[tuple[Source, list[int]]]) -> Batch:
 
 
 def build(shape: Shape, seed: int) -> ParserModel:
-    """A parser to train: pretrained encoder under LoRA, new decoder."""
+    """A parser to train: new decoder; pretrained encoder under LoRA, or as `shape.encoder` says."""
     torch.manual_seed(seed)
+    if shape.encoder == "scratch":
+        return ParserModel(new_encoder().apply(_draw), shape)
+    if shape.encoder == "frozen":
+        return ParserModel(load_encoder().bfloat16().requires_grad_(False), shape)
     lora = LoraConfig(
         r=shape.lora_rank,
         lora_alpha=shape.lora_alpha,
@@ -110,6 +116,14 @@ def build(shape: Shape, seed: int) -> ParserModel:
         if value.requires_grad:
             value.data = value.data.float()
     return ParserModel(encoder, shape)
+
+
+def _draw(module: torch.nn.Module) -> None:
+    """Random weights as BERT begins with."""
+    if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
+        torch.nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, torch.nn.Linear):
+        torch.nn.init.zeros_(module.bias)
 
 
 def loss_of(model: torch.nn.Module, batch: Batch) -> Tensor:
@@ -131,8 +145,17 @@ def trained(model: ParserModel) -> dict[str, Tensor]:
     return weights
 
 
-def train(folder: Path, plan: Plan, shape: Shape) -> float:
-    """Train, or go on training, in `folder`; the last step's loss.
+def _begin_with(model: ParserModel, weights: Path) -> None:
+    """Take over what an earlier run wrote (`export`)."""
+    earlier = load((weights / "model.safetensors").read_bytes())
+    with torch.no_grad():
+        for name, value in trained(model).items():
+            value.copy_(earlier[name])
+
+
+def train(folder: Path, plan: Plan, shape: Shape, start: Path | None = None) -> float:
+    """Train, or go on training, in `folder`; the last step's loss. A run that begins may take
+    over the weights in folder `start`.
 
     Leaves `checkpoint.pt` (to go on), `words.txt` (the lexicon) and `log.jsonl`.
     """
@@ -140,6 +163,8 @@ def train(folder: Path, plan: Plan, shape: Shape) -> float:
     accelerator = Accelerator(mixed_precision="bf16")
     words = _words(folder / "words.txt", plan.lexicon)
     model = build(shape, plan.seed)
+    if start is not None:
+        _begin_with(model, start)
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], plan.rate, weight_decay=0.01, fused=True
     )
@@ -222,6 +247,8 @@ def _save(
 def _resume(file: Path, model: ParserModel, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
     """Load a checkpoint; the steps and seconds that it took."""
     kept = torch.load(file, weights_only=True)
+    if Shape(**kept["shape"]) != model.decoder.shape:
+        raise FreckleError(f"{file.parent} holds a run of another shape: name an empty folder")
     with torch.no_grad():
         for name, value in trained(model).items():
             value.copy_(kept["weights"][name])
@@ -252,10 +279,21 @@ def main(
     steps: int = Plan.steps,
     seed: int = 1,
     weights: Path | None = None,
+    start: Path | None = None,
+    encoder: Training = "lora",
+    base: str | None = None,
 ) -> None:
-    """Train in FOLDER for at most --minutes; write --weights at the end."""
+    """Train in FOLDER for at most --minutes, from the weights in --start or anew; write --weights
+    at the end. Ablations: --encoder frozen (no LoRA), --encoder scratch (nothing pretrained). With
+    --base, any causal model of transformers (hub id or folder) is tuned in place of the embedded
+    one, and --weights is the folder of its adapter."""
+    if base is not None:
+        from training.language import causal
+
+        causal.main(folder, base, minutes=minutes, steps=steps, seed=seed, weights=weights)
+        return
     plan = replace(Plan(), steps=steps, seed=seed, budget=minutes and minutes * 60)
-    loss = train(folder, plan, Shape())
+    loss = train(folder, plan, Shape(encoder=encoder), start)
     print(f"last loss {loss:.3f}")
     if weights is not None:
         export(folder, weights)

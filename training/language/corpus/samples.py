@@ -11,11 +11,12 @@ from llm.commands import State
 from llm.grammar import MAX_COMMANDS, Grammar, Place
 from llm.sequences import write
 from llm.words import Message, Speller, split
-from training.language.corpus import discourse, lists, wishes
+from training.language.corpus import discourse, lists, messages, wishes
 from training.language.corpus.noise import disturb
 from training.language.corpus.speaker import MARK, Draft, Speaker, Utterance
 
 NOISY = 0.34
+WRITTEN = 0.4  # share of the samples that are whole messages with their slots filled
 _LAST_MARK = 0xE3FF
 
 
@@ -36,8 +37,10 @@ def sample(seed: int, speller: Speller | None = None, *, noisy: float = NOISY) -
         speaker = Speaker(rng)
         if rng.random() < 0.5:
             speaker.state = discourse.state(speaker)
-        utterance = _decorated(speaker, _message(speaker))
-        made = _finished(utterance, speaker, speller, noisy)
+        try:
+            made = _finished(_whole(speaker), speaker, speller, noisy)
+        except messages.Unfit:
+            continue
         if made is not None:
             return made
 
@@ -60,8 +63,16 @@ def lexicon(count: int) -> list[str]:
     return [word for word, times in words.most_common() if times >= 3]
 
 
+def _whole(s: Speaker) -> Utterance:
+    """The words of one message, before noise: as a person wrote it, or composed."""
+    if s.chance(WRITTEN):
+        written = messages.message(s)
+        return _decorated(s, written) if s.chance(0.25) else written
+    return _decorated(s, _message(s))
+
+
 def _message(s: Speaker) -> Utterance:
-    """The words of one message, before politeness and noise."""
+    """The words of one composed message, before politeness and noise."""
     spoken_about = bool(s.state.edits)
     roll = s.rng.random()
     if roll < 0.27:
@@ -86,6 +97,8 @@ def _part(s: Speaker) -> Utterance:
     """One request inside a longer message."""
     if s.state.edits and s.chance(0.3):
         return discourse.remark(s)
+    if s.chance(0.2):
+        return messages.part(s)
     makers = (wishes.reduce, wishes.pronoun, wishes.keep, wishes.tone, wishes.special, wishes.meta,
               wishes.unsupported, lists.contrast)  # fmt: skip
     return wishes.any_of(s, makers, (9, 1.2, 2, 2.2, 2.2, 2.4, 1.2, 0.5))
