@@ -1,115 +1,55 @@
-"""What a user likes: learned from what was said or accepted, recalled with the reason, forgotten.
+"""What a user likes: learnt from what was said or accepted, recalled with the reason, forgotten.
 
-An `Observation` is one event ("kept freckles, said outright, on Tuesday"); a `Preference` is what
-all observations of one kind at one place add up to. Something said outright beats whatever was
-merely accepted, and the newest of it counts. Accepted strengths are averaged, newer ones counting
-more. Users never see or touch each other's memory; without a user nothing is read or written.
+`memory.observation` says what is stored, `memory.recall` what it adds up to. Users never see or
+touch each other's memory; without a user, and while a user has paused it, nothing is learnt or
+recalled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import groupby
-from typing import Annotated, Final, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from sqlalchemy import delete, select
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, or_, select, true
+from sqlalchemy.orm import Session
 
-from memory.store import ObservationRow, Store
+from memory.observation import Observation, Place, Preference, What
+from memory.recall import weigh
+from memory.scene import PhotoScene
+from memory.store import MessageRow, ObservationRow, PausedRow, Store
 from vision.errors import FreckleError
 from vision.settings import Settings
-from vision.vocabulary import Kind, Region, Side, expand_kind
+from vision.vocabulary import expand_kind
 
-EXPORT_VERSION: Final = 1
-# What an accepted observation weighs against the next newer one of the same kind and place.
-AGEING = 0.7
+__all__ = ["Observation", "Preference", "PreferenceError", "Preferences", "What"]
+
+EXPORT_VERSION: Final = 2
 MAX_NAME = 200
 
-What = Kind | Literal["everything"]
-Polarity = Literal["reduce", "keep"]
-Source = Literal["explicit", "accepted"]
+Weigh = Callable[[Iterable[Observation], PhotoScene | None], tuple[Preference, ...]]
+_COLUMNS = [getattr(ObservationRow, name) for name in Observation.model_fields]
 
 
 class PreferenceError(FreckleError):
-    """A user name or an export that cannot be used."""
-
-
-class Observation(BaseModel):
-    """One thing that a user said outright ("explicit") or was happy with ("accepted").
-
-    `strength` (0..1) belongs to `reduce` alone. `phrase`, the user's own words, says what the kind
-    "other" stands for. `time` is when it was observed, in UTC.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: What
-    region: Region
-    side: Side | None = None
-    phrase: str | None = None
-    polarity: Polarity
-    strength: Annotated[float, Field(ge=0, le=1)] | None = None
-    source: Source
-    time: datetime = Field(default_factory=lambda: datetime.now(UTC))
-
-    @model_validator(mode="after")
-    def _strength_belongs_to_reduce(self) -> Observation:
-        if (self.polarity == "reduce") != (self.strength is not None):
-            raise ValueError("a reduce needs a strength, a keep has none")
-        if self.polarity == "reduce" and self.kind == "everything":
-            raise ValueError("only a keep can be of everything")
-        return self
-
-    @property
-    def place(self) -> tuple[str, str, str, str]:
-        """What the observation is about: observations of one place add up to one preference."""
-        phrase = (self.phrase or "").casefold() if self.kind == "other" else ""
-        return self.kind, self.region, self.side or "", phrase
+    """A user name or an export that cannot be used, or a preference that is not there."""
 
 
 class Export(BaseModel):
-    """The versioned JSON of `freckle memory export`."""
+    """The versioned JSON of `freckle memory export`. Version 1 knew no scenes, tones or visits."""
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1] = EXPORT_VERSION
+    version: Literal[1, 2] = EXPORT_VERSION
     observations: list[Observation]
 
 
-@dataclass(frozen=True)
-class Preference:
-    """What is remembered of one kind at one place, and why.
-
-    `strength` is None for a keep. `count` observations stand behind it, the newest from `time`.
-    """
-
-    kind: What
-    region: Region
-    side: Side | None
-    phrase: str | None
-    polarity: Polarity
-    strength: float | None
-    source: Source
-    count: int
-    time: datetime
-
-    @property
-    def reason(self) -> str:
-        """Why it is remembered, to be read after "because": "you asked for that on 3 May 2026"."""
-        day = f"{self.time.day} {self.time:%B %Y}"
-        if self.source == "explicit":
-            return f"you asked for that on {day}"
-        times = "" if self.count == 1 else f"{self.count} times, last "
-        return f"you were happy with it {times}on {day}"
-
-
 class Preferences:
-    """The memory of every user of one database."""
+    """The memory of every user of one database; `weigh` makes preferences of observations."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, weigh: Weigh = weigh) -> None:
+        self.store = store
+        self._weigh = weigh
 
     @classmethod
     def load(cls, settings: Settings | None = None) -> Preferences:
@@ -117,61 +57,122 @@ class Preferences:
         return cls(Store((settings or Settings()).database_url))
 
     def learn(self, user: str | None, observations: Iterable[Observation]) -> int:
-        """Store observations and return how many; without a user none is."""
-        rows = [_row(_named(user), seen) for seen in observations] if user is not None else []
-        if rows:
-            with self._store.writing() as session:
-                session.add_all(rows)
+        """Store observations and return how many; without a user, or while paused, none is.
+
+        What one visit says of a place replaces what it said of it before.
+        """
+        rows = [_row(named(user), seen) for seen in observations] if user is not None else []
+        if not rows:
+            return 0
+        with self.store.writing() as session:
+            if session.get(PausedRow, user) is not None:
+                return 0
+            outdated = [_same_visit(row) for row in rows if row.visit is not None]
+            if outdated:
+                session.execute(
+                    delete(ObservationRow).where(ObservationRow.user_name == user, or_(*outdated))
+                )
+            session.add_all(rows)
         return len(rows)
 
-    def recall(self, user: str | None) -> tuple[Preference, ...]:
-        """What this user's observations add up to, ordered by kind and region."""
+    def recall(self, user: str | None, scene: PhotoScene | None = None) -> tuple[Preference, ...]:
+        """What this user's observations add up to for such a photo, ordered by kind and region.
+
+        Without a scene every photo counts alike. While memory is paused nothing is recalled.
+        """
         if user is None:
             return ()
-        seen = sorted(self._observations(user), key=lambda one: one.place)
-        return tuple(
-            _weigh(sorted(same, key=lambda one: one.time))
-            for _, same in groupby(seen, key=lambda one: one.place)
-        )
+        return self._weigh(self._observations(user, unless_paused=True), scene)
 
     def show(self, user: str) -> tuple[Preference, ...]:
-        """The same as `recall`, for people: every item tells its `reason`."""
-        return self.recall(_named(user))
+        """All that is remembered, for people: every item tells its `reason`, paused or not."""
+        return self._weigh(self._observations(named(user)), None)
+
+    def why(self, user: str, what: What) -> tuple[Observation, ...]:
+        """Every observation of a kind (or of all kinds, "everything"), the newest first."""
+        kinds = _kinds(what)
+        seen = [one for one in self._observations(named(user)) if not kinds or one.kind in kinds]
+        return tuple(sorted(seen, key=lambda one: one.time, reverse=True))
+
+    def edit(self, user: str, rule: Observation) -> int:
+        """Put one rule in place of all that is remembered of its kind at its place.
+
+        Returns how many observations it replaced. Raises `PreferenceError` where there are none.
+        """
+        with self.store.reading() as session:
+            if session is None:
+                raise _nothing(rule)
+        with self.store.writing() as session:
+            gone = _delete_place(session, named(user), rule.place)
+            if not gone:
+                raise _nothing(rule)
+            session.add(_row(user, rule))
+        return gone
 
     def forget(self, user: str, what: What = "everything") -> int:
         """Delete all that is stored about a kind (or about the user), for good; returns how much.
 
-        "everything" is the whole memory of this user, keeps of everything included.
+        "everything" is all there is of this user: keeps of everything, chats, a pause.
         """
-        name = _named(user)
-        with self._store.reading() as session:
+        name = named(user)
+        with self.store.reading() as session:
             if session is None:
                 return 0
         rows = ObservationRow.user_name == name
-        if what != "everything":
-            rows &= ObservationRow.kind.in_({what, *expand_kind(what)})
-        with self._store.writing() as session:
-            gone = len(
-                session.scalars(
-                    delete(ObservationRow).where(rows).returning(ObservationRow.id)
-                ).all()
-            )
-        self._store.scrub()
+        if kinds := _kinds(what):
+            rows &= ObservationRow.kind.in_(kinds)
+        with self.store.writing() as session:
+            gone = session.scalars(delete(ObservationRow).where(rows).returning(ObservationRow.id))
+            count = len(gone.all())
+            if not kinds:
+                session.execute(delete(PausedRow).where(PausedRow.user_name == name))
+                session.execute(delete(MessageRow).where(MessageRow.user_name == name))
+        self.store.scrub()
+        return count
+
+    def forget_place(self, user: str, place: Place) -> int:
+        """Delete what is remembered of one kind at one place alone; returns how much."""
+        with self.store.reading() as session:
+            if session is None:
+                return 0
+        with self.store.writing() as session:
+            gone = _delete_place(session, named(user), place)
+        self.store.scrub()
         return gone
+
+    def pause(self, user: str) -> None:
+        """From now on learn and recall nothing of this user, until `resume`; nothing is deleted."""
+        with self.store.writing() as session:
+            session.merge(PausedRow(user_name=named(user)))
+
+    def resume(self, user: str) -> None:
+        """Learn and recall again."""
+        if self.paused(named(user)):
+            with self.store.writing() as session:
+                session.execute(delete(PausedRow).where(PausedRow.user_name == user))
+
+    def paused(self, user: str | None) -> bool:
+        """Whether this user's memory is paused."""
+        if user is None:
+            return False
+        with self.store.reading() as session:
+            return session is not None and session.get(PausedRow, user) is not None
 
     def export(self, user: str) -> dict:
         """All that is stored about a user, as JSON that `import_` reads; without the name."""
-        seen = list(self._observations(_named(user)))
+        seen = list(self._observations(named(user)))
         return Export(observations=seen).model_dump(mode="json", exclude_none=True)
 
     def import_(self, user: str, data: object) -> int:
         """Add the observations of an export that are not there yet; returns how many.
 
-        Raises `PreferenceError` when `data` is not an export of this version.
+        Raises `PreferenceError` when `data` is not an export of a known version.
         """
-        if isinstance(data, dict) and data.get("version") not in (None, EXPORT_VERSION):
+        version = data.get("version") if isinstance(data, dict) else None
+        if isinstance(version, int) and version > EXPORT_VERSION:
             raise PreferenceError(
-                f"this export has version {data['version']}, but only {EXPORT_VERSION} can be read"
+                f"this export has version {version}, but only versions up to {EXPORT_VERSION} can "
+                "be read: update freckle"
             )
         try:
             export = Export.model_validate(data)
@@ -181,47 +182,71 @@ class Preferences:
             raise PreferenceError(
                 f"this is not an export of freckle's memory ({spot}: {first['msg']})"
             ) from None
-        known = set(self._observations(_named(user)))
-        return self.learn(user, [seen for seen in export.observations if seen not in known])
+        known = set(self._observations(named(user)))
+        rows = [_row(user, seen) for seen in export.observations if seen not in known]
+        if rows:
+            with self.store.writing() as session:
+                session.add_all(rows)
+        return len(rows)
 
-    def _observations(self, user: str) -> Sequence[Observation]:
-        query = select(ObservationRow).where(ObservationRow.user_name == user)
-        with self._store.reading() as session:
+    def _observations(self, user: str, unless_paused: bool = False) -> Sequence[Observation]:
+        query = select(*_COLUMNS).where(ObservationRow.user_name == user)
+        if unless_paused:
+            query = query.where(~exists().where(PausedRow.user_name == user))
+        with self.store.reading() as session:
             if session is None:
                 return []
-            return [_observation(row) for row in session.scalars(query.order_by(ObservationRow.id))]
+            rows = session.execute(query.order_by(ObservationRow.id)).mappings()
+            return [_observation(row) for row in rows]
 
 
-def _named(user: str) -> str:
+def named(user: str) -> str:
+    """The name, if it is one; raises `PreferenceError` otherwise."""
     if not user.strip() or len(user) > MAX_NAME:
         raise PreferenceError(f"a user name has 1 to {MAX_NAME} characters, not {len(user)}")
     return user
 
 
+def _kinds(what: What) -> tuple[str, ...]:
+    """The kinds meant; none where everything is."""
+    return () if what == "everything" else tuple({what, *expand_kind(what)})  # type: ignore
+
+
 def _row(user: str, seen: Observation) -> ObservationRow:
-    return ObservationRow(user_name=user, **seen.model_dump())
+    scene = None if seen.scene is None else seen.scene.model_dump(mode="json", exclude_none=True)
+    return ObservationRow(user_name=user, **seen.model_dump() | {"scene": scene})
 
 
-def _observation(row: ObservationRow) -> Observation:
-    return Observation.model_validate(
-        {name: getattr(row, name) for name in Observation.model_fields}
+def _delete_place(session: Session, user: str, place: Place) -> int:
+    about = ObservationRow
+    query = select(about.id, *_COLUMNS).where(about.user_name == user, about.kind == place[0])
+    ids = [
+        row["id"] for row in session.execute(query).mappings() if _observation(row).place == place
+    ]
+    session.execute(delete(about).where(about.id.in_(ids)))
+    return len(ids)
+
+
+def _observation(row: RowMapping) -> Observation:
+    return Observation.model_validate({name: row[name] for name in Observation.model_fields})
+
+
+def _same_visit(row: ObservationRow) -> ColumnElement[bool]:
+    """What this visit said before of the same place; what was said outright gives way to its like
+    alone."""
+    about = ObservationRow
+    return and_(
+        true() if row.source == "explicit" else about.source != "explicit",
+        about.visit == row.visit,
+        about.kind == row.kind,
+        about.region == row.region,
+        about.side == row.side,
+        about.phrase == row.phrase,
     )
 
 
-def _weigh(seen: Sequence[Observation]) -> Preference:
-    """One preference from the observations of one place, oldest first."""
-    said = [one for one in seen if one.source == "explicit"]
-    counted = said[-1:] or list(seen)
-    weights = [AGEING**age for age in reversed(range(len(counted)))]
-    kept = sum(w for w, one in zip(weights, counted, strict=True) if one.polarity == "keep")
-    polarity: Polarity = "keep" if kept * 2 >= sum(weights) else "reduce"
-    chosen = [(w, o) for w, o in zip(weights, counted, strict=True) if o.polarity == polarity]
-    strength = None
-    if polarity == "reduce":
-        total = sum(weight * (one.strength or 0.0) for weight, one in chosen)
-        strength = round(total / sum(weight for weight, _ in chosen), 3)
-    last = chosen[-1][1]
-    return Preference(
-        kind=last.kind, region=last.region, side=last.side, phrase=last.phrase,
-        polarity=polarity, strength=strength, source=last.source, count=len(chosen), time=last.time,
-    )  # fmt: skip
+def _nothing(rule: Observation) -> PreferenceError:
+    return PreferenceError(
+        f"nothing is remembered about {rule.phrase or rule.kind} there (region {rule.region}): "
+        "look at what is shown, or say it in a message with “always”"
+    )

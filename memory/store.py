@@ -1,4 +1,4 @@
-"""Where memory lives: one SQL table, SQLite in the user's data folder or any SQLAlchemy URL.
+"""Where memory lives: three SQL tables, SQLite in the user's data folder or any SQLAlchemy URL.
 
 Nothing exists on disk before the first write. A database that is opened is brought to the newest
 schema by the Alembic migrations packaged beside this module; one from a newer version is refused.
@@ -19,13 +19,16 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
+    JSON,
     URL,
     Connection,
     DateTime,
     Dialect,
     Engine,
     Float,
+    Index,
     NullPool,
+    PoolProxiedConnection,
     QueuePool,
     String,
     Text,
@@ -41,6 +44,10 @@ from vision.errors import FreckleError
 
 # Seconds that a writer waits for another process to finish before it gives up.
 BUSY_SECONDS = 30
+
+
+# The number of the lock that PostgreSQL holds for whoever migrates.
+MIGRATING = 7352655
 
 
 class StoreError(FreckleError):
@@ -79,6 +86,29 @@ class ObservationRow(Base):
     strength: Mapped[float | None] = mapped_column(Float)
     source: Mapped[str] = mapped_column(String(10))
     time: Mapped[datetime] = mapped_column(Utc)
+    amount: Mapped[float | None] = mapped_column(Float)
+    scene: Mapped[dict | None] = mapped_column(JSON(none_as_null=True))
+    visit: Mapped[str | None] = mapped_column(String(32))
+
+
+class PausedRow(Base):
+    """A user of whom nothing is learnt or recalled until they say so."""
+
+    __tablename__ = "paused"
+
+    user_name: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+
+class MessageRow(Base):
+    """One message of a conversation, as langchain-core writes it down."""
+
+    __tablename__ = "messages"
+    __table_args__ = (Index("ix_messages_user_name_visit", "user_name", "visit"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_name: Mapped[str] = mapped_column(String(200))
+    visit: Mapped[str] = mapped_column(String(200))
+    message: Mapped[dict] = mapped_column(JSON)
 
 
 class Store:
@@ -87,6 +117,8 @@ class Store:
     def __init__(self, url: str) -> None:
         try:
             self._url = make_url(url)
+            if self._url.drivername == "postgresql":
+                self._url = self._url.set(drivername="postgresql+psycopg")
         except ArgumentError:
             raise StoreError(
                 f"{url!r} is not a database URL: set FRECKLE_DATABASE_URL to something like "
@@ -118,14 +150,47 @@ class Store:
             with Session(engine) as session, session.begin():
                 yield session
 
+    def close(self) -> None:
+        """Let go of the database; it is opened again when it is next needed."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
     def scrub(self) -> None:
-        """Let nothing that was deleted linger in SQLite's write-ahead log."""
+        """Let nothing that was deleted linger in the database's files.
+
+        SQLite is written anew and its log emptied, which waits for those who read at this moment;
+        `StoreError` where they do not end. PostgreSQL clears its tables; what a server keeps
+        beside them (its log, backups) is its administrator's.
+        """
         with self._clear_errors():
-            engine = self._opened()
-            if engine.dialect.name == "sqlite":
-                link = engine.raw_connection()
-                link.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            link = self._opened().raw_connection()
+            try:
+                self._scrubbed(link)
+            finally:
                 link.close()
+
+    def _scrubbed(self, link: PoolProxiedConnection) -> None:
+        cursor = link.cursor()
+        if self._url.get_backend_name() != "sqlite":
+            link.rollback()
+            server: Any = link.driver_connection
+            server.autocommit = True  # a VACUUM runs in no transaction
+            try:
+                for table in Base.metadata.sorted_tables:
+                    cursor.execute(f"VACUUM {table.name}")
+            finally:
+                server.autocommit = False
+            return
+        # Zeroed cells are not all: rows that were moved within a page leave copies behind.
+        cursor.execute("VACUUM")
+        busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreError(
+                f"the memory at {self.name} is being read by another program: what was forgotten "
+                "is deleted, but its traces are not yet; end that program and forget once more"
+            )
 
     @property
     def _file(self) -> Path | None:
@@ -136,15 +201,22 @@ class Store:
     def _opened(self) -> Engine:
         with self._lock:
             if self._engine is None:
-                if self._file is not None:
-                    self._file.parent.mkdir(parents=True, exist_ok=True)
-                self._engine = self._migrated(_engine(self._url))
+                self._engine = self._migrated(self._made())
             return self._engine
 
+    def _made(self) -> Engine:
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        return _engine(self._url)
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring an older database to a schema; opening one brings it to the newest by itself."""
+        with self._clear_errors(), self._lock:
+            engine = self._engine or self._made()
+            self._engine = self._upgraded(engine, revision)
+
     def _migrated(self, engine: Engine) -> Engine:
-        config = Config()
-        config.set_main_option("script_location", "memory:migrations")
-        scripts = ScriptDirectory.from_config(config)
+        scripts = _scripts()
         # A database that is up to date is not written, and may be read-only.
         with engine.connect() as link:
             revision = MigrationContext.configure(link).get_current_revision()
@@ -156,10 +228,16 @@ class Store:
                 f"the memory at {self.name} was written by a newer version of freckle (schema "
                 f"{revision}): update freckle, or set FRECKLE_DATABASE_URL to another database"
             )
+        return self._upgraded(engine, "head")
+
+    def _upgraded(self, engine: Engine, target: str) -> Engine:
+        config = _config()
         # Of two processes that get here, the second waits, looks again and finds nothing to do.
         with engine.execution_options(freckle_writes=True).begin() as link:
+            if engine.dialect.name == "postgresql":
+                link.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
             config.attributes["connection"] = link
-            command.upgrade(config, "head")
+            command.upgrade(config, target)
         return engine
 
     @contextmanager
@@ -172,6 +250,21 @@ class Store:
                 f"the memory at {self.name} cannot be used ({reason}): make it a writable "
                 "database, or set FRECKLE_DATABASE_URL to another one"
             ) from error
+
+
+def revisions() -> list[str]:
+    """The names of all schemas, the oldest first."""
+    return [script.revision for script in reversed(list(_scripts().walk_revisions()))]
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "memory:migrations")
+    return config
 
 
 def _engine(url: URL) -> Engine:

@@ -30,9 +30,9 @@ def only(memory, user="mia"):
 
 
 def test_accepted_strengths_are_averaged_and_newer_ones_count_more(memory):
-    memory.learn("mia", [reduce(strength=0.2, hours=0), reduce(strength=0.8, hours=1)])
-    assert 0.5 < only(memory).strength < 0.8
-    assert only(memory).count == 2
+    memory.learn("mia", [reduce(strength=s, hours=n) for n, s in enumerate((0.2, 0.2, 0.8))])
+    assert 0.4 < only(memory).strength < 0.5
+    assert only(memory).among == 3
 
 
 def test_what_was_said_outright_beats_what_was_accepted_later(memory):
@@ -68,7 +68,7 @@ def test_every_preference_tells_its_reason(memory):
     reasons = {one.kind: one.reason for one in memory.show("mia")}
     assert reasons == {
         "freckles": "you asked for that on 3 May 2026",
-        "wrinkles": "you were happy with it 2 times, last on 4 May 2026",
+        "wrinkles": "you were happy with about that in 2 of 2 photos",
     }
 
 
@@ -115,7 +115,7 @@ def test_export_and_import_carry_everything_once(memory):
     seen = [keep(), reduce(side="left", region="cheeks"), keep("other", phrase="bruise")]
     memory.learn("mia", seen)
     export = memory.export("mia")
-    assert export["version"] == 1
+    assert export["version"] == 2
     assert "mia" not in str(export)
     assert memory.import_("ben", export) == 3
     assert memory.import_("ben", export) == 0
@@ -125,7 +125,7 @@ def test_export_and_import_carry_everything_once(memory):
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ({"version": 2, "observations": []}, "version 2"),
+        ({"version": 3, "observations": []}, "version 3"),
         ({"observations": [{"kind": "hats"}]}, "observations.0.kind"),
         ([1], "not an export"),
         ({"version": 1, "observations": [], "photo": "x"}, "photo"),

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -13,17 +9,17 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from memory.preferences import Observation, Preferences
-from memory.store import Base, Store, StoreError
+from memory.scene import scene_of
+from memory.store import Base, Store, StoreError, revisions
 from vision.settings import Settings
 
 KEEP = Observation(kind="freckles", region="face", polarity="keep", source="explicit")
-ROOT = Path(__file__).parents[2]
 
 
 def test_a_write_creates_folder_and_schema(memory, file):
     memory.learn("mia", [KEEP])
     with sqlite3.connect(file) as link:
-        assert link.execute("select version_num from alembic_version").fetchall() == [("0001",)]
+        assert link.execute("select version_num from alembic_version").fetchall() == [("0002",)]
         assert link.execute("pragma journal_mode").fetchone() == ("wal",)
 
 
@@ -62,10 +58,10 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
         memory.learn("mia", [KEEP])
 
 
-@pytest.mark.parametrize("url", ["nonsense", "nosuchdb://host/x"])
-def test_a_bad_url_is_told(url):
+@pytest.mark.parametrize("wrong", ["nonsense", "nosuchdb://host/x"])
+def test_a_bad_url_is_told(wrong):
     with pytest.raises(StoreError):
-        Preferences(Store(url)).learn("mia", [KEEP])
+        Preferences(Store(wrong)).learn("mia", [KEEP])
 
 
 def test_a_password_is_never_shown():
@@ -92,20 +88,27 @@ def test_threads_and_a_database_in_memory():
     assert memory.recall("mia")[0].count == 8
 
 
-def test_processes_that_open_a_new_database_at_once(file):
-    program = (
-        "from memory.preferences import *\n"
-        f"memory = Preferences.load(Settings(database_url='sqlite:///{file}'))\n"
-        "keep = Observation(kind='moles', region='face', polarity='keep', source='accepted')\n"
-        "for _ in range(5): memory.learn('mia', [keep])\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    running = [
-        subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE)
-        for _ in range(3)
-    ]
-    for process in running:
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors.decode()
-    memory = Preferences.load(Settings(database_url=f"sqlite:///{file}"))
-    assert memory.recall("mia")[0].count == 15
+SCENES = {"scene": scene_of({"faces": 0.25, "size": 0.6}), "visit": "a1b2"}
+OLD_ROWS = {
+    "0001": "insert into observations (user_name, kind, region, polarity, strength, source, time) "
+    "values ('mia', 'wrinkles', 'face', 'reduce', 0.3, 'accepted', '2026-05-03 12:00:00')",
+}
+
+
+def driven(url):
+    return url.replace("postgresql:", "postgresql+psycopg:")
+
+
+@pytest.mark.parametrize("revision", OLD_ROWS)
+def test_every_older_schema_is_brought_up_to_date(memory, url, revision):
+    memory.store.migrate(revision)
+    with create_engine(driven(url)).begin() as link:
+        link.exec_driver_sql(OLD_ROWS[revision])
+    memory.store.close()
+    assert memory.recall("mia")[0].strength == 0.3
+    memory.learn("mia", [KEEP.model_copy(update=SCENES)])
+    assert memory.why("mia", "freckles")[0].scene == SCENES["scene"]
+
+
+def test_every_schema_has_a_row_to_migrate():
+    assert set(OLD_ROWS) == set(revisions()[:-1])
