@@ -6,15 +6,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from agent.rethink import SECOND_THOUGHTS, second_thought, total_missed
 from agent.scene import Box
 from agent.studio import Studio
 from vision.plan import Edit, Plan
 
 if TYPE_CHECKING:
+    from memory.scene import PhotoScene
     from vision.measure import Measurement
     from vision.photo import Photo
     from vision.pipeline import Analysis, Rendering
@@ -25,7 +27,7 @@ RESULTS = 2
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a plan made of the photo, and what that measures."""
+    """What a plan made of the photo, and what that measures; `plan` has the efforts it took."""
 
     plan: Plan
     rendering: Rendering
@@ -39,11 +41,14 @@ class Result:
 class Desk:
     """Asks the studio as little as possible, and keeps the time in `seconds`."""
 
-    def __init__(self, photo: Photo, studio: Studio) -> None:
+    def __init__(self, photo: Photo, studio: Studio, clip: str | None = None) -> None:
         self.photo = photo
         self.studio = studio
+        self._clip = clip
         self.seconds = {"analyse": 0.0, "render": 0.0}
         self._results: OrderedDict[Plan, Result] = OrderedDict()
+        self._thought: dict[Plan, Plan] = {}  # with efforts, so that undo shows what it showed
+        self._efforts: dict[Edit, float] = {}  # by edits without strength: "a bit less" starts here
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -54,6 +59,13 @@ class Desk:
     def faces(self) -> tuple[Box, ...]:
         return tuple(face.face.box for face in self.analysis.faces)
 
+    @cached_property
+    def scene(self) -> PhotoScene:
+        """What kind of photo it is, as memory knows it."""
+        analysis = self.analysis
+        with self._timed("analyse"):
+            return self.studio.scene(analysis, self._clip)
+
     def found(self, edit: Edit) -> float:
         """Share of the face area that shows the edit's kind at its place (`scene.Found`)."""
         face = self.analysis.faces[edit.face]
@@ -63,15 +75,54 @@ class Desk:
     def result(self, plan: Plan) -> Result:
         """The plan's result, rendered anew only when it is not at hand."""
         if plan not in self._results:
-            analysis = self.analysis
-            with self._timed("render"):
-                rendering = self.studio.render(analysis, plan)
-                measurement = self.studio.measure(analysis, plan, rendering)
-            self._results[plan] = Result(plan, rendering, measurement)
+            self._results[plan] = self._toned(plan) if plan.tones else self._healed(plan)
         self._results.move_to_end(plan)
         while len(self._results) > RESULTS:
             self._results.popitem(last=False)
         return self._results[plan]
+
+    def _healed(self, plan: Plan) -> Result:
+        """A plan without tones, rendered once or twice more where it missed what was asked."""
+        if plan in self._thought:
+            return self._rendered(self._thought[plan])
+        result = self._rethought(self._rendered(self._experienced(plan)))
+        self._thought[plan] = result.plan
+        return result
+
+    def _toned(self, plan: Plan) -> Result:
+        """Tones on top of what is healed. Marks are judged before them: on a darker face the
+        detector sees others, and the same wish would be carried out otherwise."""
+        healed = self.result(replace(plan, tones=()))
+        whole = self._rendered(replace(healed.plan, tones=plan.tones))
+        marks = healed.measurement
+        measurement = replace(whole.measurement, edits=marks.edits, fills=marks.fills)
+        return replace(whole, measurement=measurement)
+
+    def _rendered(self, plan: Plan) -> Result:
+        analysis = self.analysis
+        with self._timed("render"):
+            rendering = self.studio.render(analysis, plan)
+            return Result(plan, rendering, self.studio.measure(analysis, plan, rendering))
+
+    def _experienced(self, plan: Plan) -> Plan:
+        """The plan with the efforts that its edits took at other strengths."""
+        known = [replace(e, effort=self._efforts.get(_bare(e), e.effort)) for e in plan.edits]
+        return replace(plan, edits=tuple(known))
+
+    def _rethought(self, best: Result) -> Result:
+        """The best of a few tries at reaching what was asked."""
+        least = total_missed(best.plan, best.measurement.edits)
+        for _ in range(SECOND_THOUGHTS):
+            plan = second_thought(best.plan, best.measurement.edits)
+            if plan == best.plan:
+                break
+            tried = self._rendered(plan)
+            missed = total_missed(plan, tried.measurement.edits)
+            if missed >= least:
+                break
+            best, least = tried, missed
+        self._efforts |= {_bare(edit): edit.effort for edit in best.plan.edits}
+        return best
 
     def take_seconds(self) -> dict[str, float]:
         """The seconds spent since this was last asked."""
@@ -85,3 +136,7 @@ class Desk:
             yield
         finally:
             self.seconds[what] += time.perf_counter() - start
+
+
+def _bare(edit: Edit) -> Edit:
+    return replace(edit, strength=0.0, effort=1.0)

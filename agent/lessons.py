@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
 
+from agent.places import meet
 from agent.scene import Scene
-from agent.state import Conversation, Held
-from llm.commands import Command, Keep, Reduce
-from memory.preferences import Observation, Preference, Source
+from agent.state import Conversation, Held, Made
+from llm.commands import Command, Keep, Reduce, Tone
+from memory.observation import Observation, Preference, Source
+from memory.scene import PhotoScene
 from vision import plan
 from vision.vocabulary import Kind, expand_kind
 
 
-def lessons(conversation: Conversation, source: Source) -> list[Observation]:
-    """What the present result says about its user: strengths, and keeps said in this chat."""
+@dataclass(frozen=True)
+class Visit:
+    """One conversation about one photo: a random word, and what kind of photo it is."""
+
+    name: str
+    scene: PhotoScene
+
+
+def lessons(states: Sequence[Conversation], source: Source, visit: Visit) -> list[Observation]:
+    """What the last state says about its user: strengths, keeps said in this chat, and what was
+    proposed in an earlier state and taken back since."""
+    conversation = states[-1]
+    common = {"source": source, "scene": visit.scene, "visit": visit.name}
+    edits = [(made.edit, made.edit.strength) for made in conversation.edits]
     learnt = [
         Observation(
-            kind=made.edit.what, region=region, side=made.edit.side, phrase=made.edit.phrase,
-            polarity="reduce", strength=made.edit.strength, source=source,
+            kind=edit.what, region=region, side=edit.side, phrase=edit.phrase,
+            polarity="reduce", strength=strength, **common,
         )
-        for made in conversation.edits
-        if made.edit.strength > 0
-        for region in made.edit.where
+        for edit, strength in [*((made.edit, 0.0) for made in _taken_back(states)), *edits]
+        for region in edit.where
     ]  # fmt: skip
     learnt += [
         Observation(
             kind=held.keep.what, region=region, side=held.keep.side, phrase=held.keep.phrase,
-            polarity="keep", source=source,
+            polarity="keep", **common,
         )
         for held in conversation.keeps
         if held.origin == "said"
@@ -34,6 +49,23 @@ def lessons(conversation: Conversation, source: Source) -> list[Observation]:
     ]  # fmt: skip
     # The same wish on several faces is one wish.
     return list({(one.place, one.polarity): one for one in learnt}.values())
+
+
+def _taken_back(states: Sequence[Conversation]) -> Iterator[Made]:
+    """What was proposed at any time, of whose kind nothing is edited or kept at the place now."""
+    present = states[-1]
+    proposed = (made for state in states for made in state.edits if made.named == "auto")
+    for made in dict.fromkeys(proposed):
+        edited = any(
+            other.edit.what == made.edit.what and meet(other.edit, made.edit)
+            for other in present.edits
+        )
+        kept = any(
+            held.keep.what in (made.edit.what, "everything") and meet(held.keep, made.edit)
+            for held in present.keeps
+        )
+        if not (edited or kept):
+            yield made
 
 
 def rules(commands: Iterable[Command]) -> list[Observation]:
@@ -48,6 +80,14 @@ def rules(commands: Iterable[Command]) -> list[Observation]:
         if isinstance(command, Reduce | Keep) and command.always
         for kind in _kinds(command.what)
         for region in command.where
+    ] + [
+        Observation(
+            kind=command.attribute, region=region, side=command.side,
+            polarity="shift", amount=command.amount, source="explicit",
+        )
+        for command in commands
+        if isinstance(command, Tone) and command.always
+        for region in command.where
     ]  # fmt: skip
 
 
@@ -56,13 +96,14 @@ def standing_keeps(usual: Sequence[Preference], scene: Scene) -> tuple[Held, ...
     everyone = tuple(range(len(scene.faces)))
     return tuple(
         Held(
-            plan.Keep(one.kind, (one.region,), face, one.side, one.phrase),
+            plan.Keep(kind, (one.region,), face, one.side, one.phrase),
             origin="remembered",
             reason=one.reason,
-            guarded=one.kind == "everything" or scene.knows(one.kind, one.phrase, everyone),
+            guarded=kind == "everything" or scene.knows(kind, one.phrase, everyone),
         )
         for one in usual
         if one.polarity == "keep"
+        for kind in [cast("Kind | Literal['everything']", one.kind)]
         for face in everyone
     )
 

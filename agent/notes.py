@@ -9,15 +9,16 @@ from vision.vocabulary import Region
 
 Topic = Literal[
     # from resolving
-    "not_found", "not_learnt", "cannot_guard", "none_to_keep", "tone", "no_such_face",
+    "not_found", "not_learnt", "cannot_guard", "none_to_keep", "no_such_face",
     "lifted", "stays", "nothing_done", "at_limit", "not_kept", "too_narrow", "usual", "all_clear",
-    "whole",
+    "whole", "tone_kept", "no_tone_rule",
     # from marking
     "off_face", "partly_off",
     # from acting
     "no_face", "undone", "redone", "no_step", "reset", "untouched", "glad", "learnt", "rule",
-    "nothing_to_learn", "no_user", "forgotten", "nothing_to_forget", "view", "saved", "not_saved",
-    "no_output", "unsupported", "explain", "help", "chat",
+    "nothing_to_learn", "no_user", "paused", "forgotten", "nothing_to_forget", "view", "saved",
+    "not_saved", "no_output", "unsupported", "foreign", "explain", "help",
+    "chat",
 ]  # fmt: skip
 
 
@@ -25,7 +26,7 @@ Topic = Literal[
 class Note:
     """One fact about one kind (or face, file, user's phrase) at one place.
 
-    `strength` belongs to a reduce that is remembered, `reason` to what memory brought.
+    `strength` belongs to a reduce that is remembered or recalled, `reason` to what memory brought.
     """
 
     topic: Topic

@@ -16,8 +16,8 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError,
 from agent.studio import LocalStudio, Studio
 from llm.commands import Where
 from vision.errors import FreckleError
-from vision.plan import Edit, Fill, Keep, Plan
-from vision.vocabulary import Kind, Side
+from vision.plan import Edit, Fill, Keep, Plan, Tone
+from vision.vocabulary import FACELESS, Kind, Region, Side, ToneAttribute
 
 if TYPE_CHECKING:
     from vision.photo import Photo
@@ -45,6 +45,7 @@ class RecipeEdit(_Placed):
 
     what: Kind
     strength: Annotated[float, Field(ge=0, le=1)]
+    effort: Annotated[float, Field(gt=0)] = 1.0
 
 
 class RecipeKeep(_Placed):
@@ -60,10 +61,26 @@ class RecipeFill(_Model):
     face: Annotated[int, Field(ge=0)]
 
 
+class RecipeTone(_Model):
+    """`vision.plan.Tone`, written down; the whole photo and its background are of no face."""
+
+    attribute: ToneAttribute
+    where: Region
+    amount: Annotated[float, Field(ge=-1, le=1)]
+    face: Annotated[int, Field(ge=0)] | None = None
+    side: Side | None = None
+
+    @model_validator(mode="after")
+    def _face_where_one_is_needed(self) -> RecipeTone:
+        if (self.face is None) != (self.where in FACELESS):
+            raise ValueError(f"the tone of {self.where} names {self.face or 'no'} face")
+        return self
+
+
 class Recipe(_Model):
     """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels.
 
-    `fills` is left out where nothing was marked.
+    `fills` is left out where nothing was marked, `tones` where light and colour are the photo's.
     """
 
     version: Literal[1] = VERSION
@@ -73,11 +90,13 @@ class Recipe(_Model):
     edits: list[RecipeEdit]
     keeps: list[RecipeKeep]
     fills: list[RecipeFill] | None = None
+    tones: list[RecipeTone] | None = None
 
     @model_validator(mode="after")
     def _every_face_is_there(self) -> Recipe:
-        for placed in (*self.edits, *self.keeps, *(self.fills or ())):
-            if placed.face >= len(self.faces):
+        tones = [tone for tone in self.tones or () if tone.face is not None]
+        for placed in (*self.edits, *self.keeps, *(self.fills or ()), *tones):
+            if (placed.face or 0) >= len(self.faces):
                 raise ValueError(f"face {placed.face} of {len(self.faces)} is named")
         return self
 
@@ -93,6 +112,7 @@ class Recipe(_Model):
                 "edits": [vars(edit) | {"where": list(edit.where)} for edit in plan.edits],
                 "keeps": [vars(keep) | {"where": list(keep.where)} for keep in plan.keeps],
                 "fills": fills or None,
+                "tones": [vars(tone) for tone in plan.tones] or None,
             }
         )
 
@@ -129,6 +149,7 @@ class Recipe(_Model):
             edits=tuple(Edit(**_fields(edit)) for edit in self.edits),
             keeps=tuple(Keep(**_fields(keep)) for keep in self.keeps),
             fills=tuple(Fill(fill.mask, fill.face) for fill in self.fills or ()),
+            tones=tuple(Tone(**dict(tone)) for tone in self.tones or ()),
         )
 
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from agent.notes import Note
 from agent.places import inside
-from agent.state import Conversation, Filled, Held, Made, same_kind
+from agent.rethink import missed
+from agent.state import Conversation, Filled, Held, Made, Toned, same_kind
+from agent.tone_words import tone_changes, tone_listing
 from agent.words import are, listed, noun, percent, place, plain, sentence, were
 from vision.plan import Edit
-from vision.vocabulary import LEARNT_KINDS
+from vision.vocabulary import LEARNT_KINDS, TONE_ATTRIBUTES
 
 if TYPE_CHECKING:
-    from vision.measure import EditMeasure, FillMeasure, KeepMeasure
+    from vision.measure import EditMeasure, FillMeasure, KeepMeasure, ToneMeasure
 
 # A reduction below this is said to be hardly any.
 NOTICEABLE = 0.02
@@ -24,7 +26,14 @@ GONE = 0.98
 HELP = (
     "Tell me what to change, where and how much (“soften the lines on the forehead a bit”), what "
     "to keep (“but keep the freckles”), then correct me (“a bit less”, “undo”). I can work on "
-    f"{listed(plain(kind) for kind in LEARNT_KINDS)}; say “save it” when you are happy."
+    f"{listed(plain(kind) for kind in LEARNT_KINDS)}, and on light and colour (“brighten the "
+    "background”); say “save it” when you are happy."
+)
+
+FOREIGN = (
+    "I only understand English, so please say it in English; other languages need a larger "
+    "language model: one of a few billion weights on this machine (8 GB of memory or more, best a "
+    "graphics card's), or a server that runs one"
 )
 
 
@@ -40,24 +49,36 @@ class Told:
     changed: bool
     several_faces: bool
     fills: Sequence[tuple[Filled, FillMeasure]] = ()
+    tones: Sequence[tuple[Toned, ToneMeasure]] = ()
 
 
 def write(told: Told) -> str:
     """One or two sentences, more only where more has to be said."""
     topics = {note.topic for note in told.notes}
     opening = [_STEPS[topic] for topic in ("undone", "redone", "reset") if topic in topics]
-    deeds = _changes(told) if "reset" not in topics else []
+    deeds, tones = _changes(told), tone_changes(told.before, told.tones, told.several_faces)
+    if "reset" in topics:
+        deeds, tones = [], []
     kept = _untouched(told)
     sentences = []
     if opening or deeds:
         done = [_compared(deeds)] if deeds else []
         sentences.append(sentence(": ".join(opening + done)))
+    if short := _short(told):
+        sentences.append(sentence(f"that is as far as I get with {listed(short)}"))
+    if tones:
+        sentences.append(sentence(listed(tones)))
     if kept:
         sentences.append(sentence(listed(kept)))
     if "explain" in topics:
         sentences.append(_explain(told))
     sentences += [sentence(text) for text in _notes(told.notes)]
     return " ".join(sentences) if sentences else sentence(_nothing(told))
+
+
+def stood_in(trouble: str) -> str:
+    """That the model chosen for messages did not read this one, and why (`Parsed.trouble`)."""
+    return sentence(f"read by the built-in model, since {trouble}")
 
 
 _STEPS = {
@@ -69,19 +90,39 @@ _STEPS = {
 
 def _changes(told: Told) -> list[str]:
     """What is different from before the turn, by measurement."""
-    old = {_key(made): made.edit.strength for made in told.before.edits}
     new = {_key(made) for made in told.after.edits}
-    parts = [
-        _measured(made.edit, measure, told.several_faces)
-        for made, measure in told.edits
-        if old.get(_key(made)) != made.edit.strength
-    ]
+    parts = [_measured(made.edit, measure, told.several_faces) for made, measure in _new(told)]
     gone = [
         made.edit
         for made in told.before.edits
         if made.edit.strength > 0 and _key(made) not in new and not _replaced(made, told.after)
     ]
     return parts + [_back(edit, told.several_faces) for edit in gone] + _fill_changes(told)
+
+
+def _new(told: Told) -> list[tuple[Made, EditMeasure]]:
+    """Edits that were not there before the turn, or with another strength."""
+    old = {_key(made): made.edit.strength for made in told.before.edits}
+    return [pair for pair in told.edits if old.get(_key(pair[0])) != pair[0].edit.strength]
+
+
+def _short(told: Told) -> list[str]:
+    """What fell short of the wish, however hard it was tried; not where less is asked for."""
+    return [
+        f"{noun(_name(made.edit))}{_spot(made.edit, told.several_faces)}"
+        f" ({percent(made.edit.strength)} was asked)"
+        for made, measure in _new(told)
+        if missed(made.edit, measure) > 0 and not _lessened(made, told.before)
+    ]
+
+
+def _lessened(new: Made, before: Conversation) -> bool:
+    return any(
+        same_kind(old.edit, new.edit)
+        and inside(old.edit, new.edit)
+        and old.edit.strength > new.edit.strength
+        for old in before.edits
+    )
 
 
 def _fill_changes(told: Told) -> list[str]:
@@ -175,7 +216,7 @@ def _explain(told: Told) -> str:
     listing = [
         f"{plain(_name(made.edit))}{_spot(made.edit, told.several_faces)} (strength "
         f"{percent(made.edit.strength)}, measured {percent(measure.reduction)} weaker"
-        + (", my own choice)" if made.named == "auto" else ")")
+        + _chosen(made)
         for made, measure in told.edits
         if made.edit.strength > 0
     ]
@@ -184,6 +225,7 @@ def _explain(told: Told) -> str:
         f"{percent(measure.reduction)} weaker)"
         for filled, measure in told.fills
     ]
+    listing += tone_listing(told.tones, told.several_faces)
     kept = [
         f"{plain(_name(held.keep))}{_spot(held.keep, told.several_faces)} ({_why(held)})"
         for held, _ in told.kept
@@ -194,6 +236,13 @@ def _explain(told: Told) -> str:
         else ("Nothing has been changed in this photo so far.")
     )
     return f"{done} {sentence(f'kept: {listed(kept)}')}" if kept else done
+
+
+def _chosen(made: Made) -> str:
+    """Who chose the strength of an edit, behind its numbers."""
+    if made.reason:
+        return f", your usual strength because {made.reason})"
+    return ", my own choice)" if made.named == "auto" else ")"
 
 
 def _why(held: Held) -> str:
@@ -234,8 +283,10 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
             return f"I cannot recognise {whats} yet, so I cannot guard that by itself"
         case "none_to_keep":
             return f"I found no {whats.replace(' and ', ' or ')} to keep"
-        case "tone":
-            return "I cannot change light and colour yet"
+        case "tone_kept":
+            return f"{nouns} stayed as it was, because that place is kept whole"
+        case "no_tone_rule":
+            return "light and colour I do not remember from photo to photo yet"
         case "no_such_face":
             return "there are not that many faces in this photo"
         case "no_face":
@@ -259,7 +310,7 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
         case "too_narrow":
             return f"say what to do with {nouns}, and I will; the rest stays kept"
         case "usual":
-            return f"for {whats} I used your usual strength, because {reason}"
+            return _as_usual(notes, reason)
         case "whole":
             return "what you marked is filled whole or not at all: “undo” takes it back"
         case "off_face":
@@ -281,6 +332,8 @@ def _say_act(topic: str, notes: list[Note]) -> str:
             return "this is the untouched photo already"
         case "glad":
             return "glad you like it"
+        case "paused":
+            return "your memory is paused, so this holds for this photo alone"
         case "learnt":
             return f"noted as what you like: {_habits(notes)}"
         case "rule":
@@ -309,8 +362,11 @@ def _say_act(topic: str, notes: list[Note]) -> str:
             return "this photo has no file to save beside: name a file to save it under"
         case "unsupported":
             return listed(f"“{note.what}”" for note in notes) + (
-                " is outside of what I do: I only soften marks and lines of the skin"
+                " is outside of what I do: I soften marks and lines of the skin, and change light "
+                "and colour"
             )
+        case "foreign":
+            return FOREIGN
         case "help":
             return HELP
         case "chat":
@@ -319,12 +375,33 @@ def _say_act(topic: str, notes: list[Note]) -> str:
             return ""  # said elsewhere: steps in the opening, explanations in full
 
 
+def _as_usual(notes: Sequence[Note], reason: str | None) -> str:
+    """What memory chose, and why."""
+    left = [note for note in notes if note.strength == 0]
+    used = [note for note in notes if note.strength != 0]
+    clauses = []
+    if used:
+        whats = listed(
+            f"{plain(note.what)}{place(note.what, note.where)} ({percent(note.strength or 0)})"
+            for note in used
+        )
+        clauses.append(f"for {whats} I used your usual strength")
+    if left:
+        whats = listed(f"{noun(note.what)}{place(note.what, note.where)}" for note in left)
+        clauses.append(f"I left {whats} alone")
+    return f"{listed(clauses)}, because {reason}"
+
+
 def _habits(notes: Iterable[Note]) -> str:
-    return listed(
-        f"{plain(note.what)}{place(note.what, note.where)} "
-        + ("kept" if note.strength is None else f"at strength {percent(note.strength)}")
-        for note in notes
-    )
+    return listed(f"{plain(n.what)}{place(n.what, n.where)} {_habit(n)}" for n in notes)
+
+
+def _habit(note: Note) -> str:
+    if note.strength is None:
+        return "kept"
+    if note.what in TONE_ATTRIBUTES:
+        return f"{note.strength:+.0%}"
+    return f"at strength {percent(note.strength)}" if note.strength else "left alone"
 
 
 def _name(thing) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from llm.commands import Command
-from vision.vocabulary import Region, Side
+from vision.vocabulary import Region, Side, ToneAttribute
 
 if TYPE_CHECKING:
     from vision.measure import EditMeasure, Measurement
@@ -53,6 +53,20 @@ class EditReport(_Model):
     reduction: float
 
 
+class ToneReport(_Model):
+    """One tone: `strength` is its amount in -1..1, `found` its place's share of the photo, and its
+    attribute there in the photo and in the result, in the units of `vision.tone`."""
+
+    what: ToneAttribute
+    where: tuple[Region, ...]
+    side: Side | None = None
+    who: int | None = None
+    strength: float
+    found: float
+    before: float
+    after: float
+
+
 class KeepReport(_Model):
     """One keep; `max_change` is the largest change of a channel value inside it: promised 0."""
 
@@ -77,7 +91,7 @@ class Report(_Model):
 
     commands: tuple[Command, ...]
     faces: tuple[FaceReport, ...]
-    edits: tuple[EditReport, ...]
+    edits: tuple[EditReport | ToneReport, ...]
     kept: tuple[KeepReport, ...]
     outside_max_change: int
     reply: str
@@ -108,6 +122,18 @@ def edit_reports(plan: Plan, measured: Measurement, several: bool) -> tuple[Edit
         for fill, measure in zip(plan.fills, measured.fills, strict=True)
     ]  # fmt: skip
     return (*edits, *fills)
+
+
+def tone_reports(plan: Plan, measured: Measurement, several: bool) -> tuple[ToneReport, ...]:
+    """Light and colour."""
+    return tuple(
+        ToneReport(
+            what=tone.attribute, where=(tone.where,), side=tone.side,
+            who=tone.face + 1 if several and tone.face is not None else None,
+            strength=tone.amount, **rounded(vars(measure)),
+        )
+        for tone, measure in zip(plan.tones, measured.tones, strict=True)
+    )  # fmt: skip
 
 
 def keep_reports(plan: Plan, measured: Measurement, several: bool) -> tuple[KeepReport, ...]:

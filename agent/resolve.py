@@ -7,18 +7,32 @@ a word, becomes a `Note` for the reply.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Literal
 
 from agent.notes import Note, Topic
-from agent.places import Spot, inside, meet, narrower, parts
+from agent.places import Spot, inside, meet, narrower
 from agent.scene import Scene, named_faces
-from agent.state import Conversation, Filled, Held, Made, binds, latest, lay, same_kind, tidy
+from agent.state import (
+    Conversation,
+    Filled,
+    Held,
+    Made,
+    Toned,
+    binds,
+    latest,
+    lay,
+    same_kind,
+    tidy,
+)
+from agent.toning import add_tone, change_tones, kept_whole
+from agent.usual import of_auto, of_plain_words
+from agent.wishes import Wish, in_force_order, in_range, name, own_words
 from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone, Who
 from vision import plan
 from vision.vocabulary import (
+    FACELESS,
     LEARNT_KINDS,
     PERMANENT_KINDS,
     Kind,
@@ -26,10 +40,6 @@ from vision.vocabulary import (
     default_region,
     expand_kind,
 )
-
-Wish = Reduce | Keep | Allow | Adjust | Restore | Tone | Auto
-# The strength of `auto` where nothing is remembered; its words scale the usual strengths by it.
-MILD = 0.5
 
 
 def resolve(
@@ -40,28 +50,18 @@ def resolve(
     Where nothing is different, it is `before` itself.
     """
     draft = _Draft(before, scene)
-    for serial, wish in _in_force_order(wishes, before.last):
+    for serial, wish in in_force_order(wishes, before.last):
         draft.obey(wish, serial)
-    after = Conversation(tuple(tidy(draft.edits)), tuple(draft.keeps), tuple(draft.fills))
-    same_edits = [made.edit for made in after.edits] == [made.edit for made in before.edits]
-    same = same_edits and (after.keeps, after.fills) == (before.keeps, before.fills)
+    after = Conversation(
+        tuple(tidy(draft.edits)), tuple(draft.keeps), tuple(draft.fills), tuple(draft.tones)
+    )
+    same = _without_serials(after) == _without_serials(before)
     return before if same else after, tuple(dict.fromkeys(draft.notes))
 
 
-def _in_force_order(wishes: Sequence[Wish], last: int) -> list[tuple[int, Wish]]:
-    """Keeps first, for they bind the whole message; of neighbouring reduces the wider first, so
-    that the more specific is laid over it. Serials tell the user's own order."""
-    numbered = list(enumerate(wishes, last + 1))
-    ordered = [item for item in numbered if isinstance(item[1], Keep)]
-    rest = (item for item in numbered if not isinstance(item[1], Keep))
-    for _, run in groupby(rest, key=lambda item: item[1].do):
-        ordered += sorted(run, key=_width, reverse=True)
-    return ordered
-
-
-def _width(item: tuple[int, Wish]) -> int:
-    """How wide the place of a reduce is; other wishes keep their order."""
-    return len(parts(item[1].where)) if isinstance(item[1], Reduce) else 0
+def _without_serials(one: Conversation) -> tuple:
+    plan = one.plan(())
+    return plan.edits, plan.tones, one.keeps, one.fills
 
 
 class _Draft:
@@ -71,6 +71,7 @@ class _Draft:
         self.edits = list(before.edits)
         self.keeps = list(before.keeps)
         self.fills = list(before.fills)
+        self.tones = list(before.tones)
         self.scene = scene
         self.notes: list[Note] = []
         self.fresh: list[Held] = []  # keeps of this very message
@@ -93,7 +94,7 @@ class _Draft:
             case Auto():
                 self._auto(wish)
             case Tone():
-                self._note("tone", wish.attribute, wish.where)
+                self._tone(wish)
 
     # -- reduce ---------------------------------------------------------------------------------
 
@@ -102,16 +103,25 @@ class _Draft:
         kinds = self._learnt(wish.what, wish.phrase, faces, "not_learnt")
         where = tuple(wish.where)
         asked = [
-            plan.Edit(kind, where, wish.strength, face, wish.side, _own_words(kind, wish.phrase))
+            plan.Edit(kind, where, wish.strength, face, wish.side, own_words(kind, wish.phrase))
             for face in faces
             for kind in kinds
         ]
         there = [edit for edit in asked if self.scene.found(edit) > 0]
         if asked and not there:
-            self._note("not_found", _name(asked[0], wish.what), where)
+            self._note("not_found", name(asked[0], wish.what), where)
         for edit in there:
             if edit.strength == 0 or self._may(edit, wish.who):
-                self._lay(edit, wish.what)
+                self._lay_usual(edit, wish)
+
+    def _lay_usual(self, edit: plan.Edit, wish: Reduce) -> None:
+        """Lay an edit, as strong as usual where the words leave that open."""
+        usual = of_plain_words(wish, edit, self.scene.usual) if self.scene.plain else None
+        if usual is None or usual.strength is None:
+            self._lay(edit, wish.what)
+            return
+        self._lay(replace(edit, strength=usual.strength), wish.what, usual.reason)
+        self._note("usual", edit.what, edit.where, usual.reason, usual.strength)
 
     def _may(self, edit: plan.Edit, who: Who | None) -> bool:
         """Whether keeps let this edit be; older ones of what it names give way.
@@ -178,7 +188,7 @@ class _Draft:
         shown = False
         for face in faces:
             for kind in expand_kind(wish.what):
-                words = _own_words(kind, wish.phrase)
+                words = own_words(kind, wish.phrase)
                 keep = plan.Keep(kind, where, face, wish.side, words)
                 self._guard(Held(keep, guarded=kind in known))
                 edit = plan.Edit(kind, where, 1.0, face, wish.side, words)
@@ -223,19 +233,40 @@ class _Draft:
         if not touched:
             self._note("not_kept", wish.what, wish.where)
 
+    # -- tone -----------------------------------------------------------------------------------
+
+    def _tone(self, wish: Tone) -> None:
+        if wish.always:
+            self._note("no_tone_rule")
+        faces: tuple[int, ...] = ()
+        if set(wish.where) - set(FACELESS):
+            faces = self._faces(wish.who, self.scene.focus)
+        for region in dict.fromkeys(wish.where):
+            for face in (None,) if region in FACELESS else faces:
+                tone = plan.Tone(wish.attribute, region, wish.amount, face, wish.side)
+                if kept_whole(self.keeps, tone):
+                    self._note("tone_kept", wish.attribute, (region,))
+                    continue
+                before, self.tones = self.tones, add_tone(self.tones, tone, self.serial)
+                if self.tones == before:
+                    self._note("at_limit", wish.attribute, (region,))
+
     # -- feedback -------------------------------------------------------------------------------
 
     def _feedback(self, wish: Adjust | Restore, change: Callable[[float], float]) -> None:
-        meant, fills = self._meant(wish)
+        meant, fills, tones = self._meant(wish)
         if isinstance(wish, Restore):
             self.fills = [filled for filled in self.fills if filled not in fills]
         elif fills:
             self._note("whole")
-        if not meant:
-            if not fills:
-                self._feedback_on_nothing(wish)
+        if not (meant or fills or tones):
+            self._feedback_on_nothing(wish)
             return
-        before, noted = [made.edit for made in tidy(self.edits)], len(self.notes)
+        if not (meant or tones):
+            return
+        before, noted = self._amounts(), len(self.notes)
+        focus = next(iter(self.scene.focus), 0)
+        self.tones = change_tones(self.tones, tones, self._spoken(wish, focus), change, self.serial)
         if self._spoken(wish, 0) is None:
             for made in meant:
                 self._set(made, change)
@@ -245,22 +276,26 @@ class _Draft:
                 for region in wish.where:
                     spot = replace(made.edit, where=(region,), side=wish.side)
                     self._feedback_at(replace(made, edit=spot), change)
-        same = [made.edit for made in tidy(self.edits)] == before
+        same = self._amounts() == before
         if same and not fills and len(self.notes) == noted:
             self._note("at_limit", wish.what, wish.where)
 
-    def _meant(self, wish: Adjust | Restore) -> tuple[list[Made], list[Filled]]:
-        """The edits that feedback is about, wherever they are; unless a place was said, the
-        marked areas, too: they have no named place."""
+    def _amounts(self) -> tuple[list[plan.Edit], list[plan.Tone]]:
+        return [made.edit for made in tidy(self.edits)], [toned.tone for toned in self.tones]
+
+    def _meant(self, wish: Adjust | Restore) -> tuple[list[Made], list[Filled], list[Toned]]:
+        """The edits and tones that feedback is about, wherever they are; unless a place was said,
+        the marked areas, too: they have no named place."""
         faces = self._faces(wish.who, self._everyone)
         edits = [made for made in self.edits if made.edit.face in faces]
         anywhere = faces if self._spoken(wish, 0) is None else ()
         fills = [filled for filled in self.fills if filled.fill.face in anywhere]
+        tones = [toned for toned in self.tones if toned.tone.face in (None, *faces)]
         if wish.what == "everything":
-            return edits, fills
+            return edits, fills, tones
         if wish.what == "last":
-            return latest(edits, fills)
-        return [made for made in edits if made.edit.what in expand_kind(wish.what)], []
+            return latest(edits, fills, tones)
+        return [made for made in edits if made.edit.what in expand_kind(wish.what)], [], []
 
     def _feedback_on_nothing(self, wish: Adjust | Restore) -> None:
         if isinstance(wish, Adjust) and wish.delta > 0 and wish.what not in ("last", "everything"):
@@ -271,8 +306,9 @@ class _Draft:
 
     def _set(self, made: Made, change: Callable[[float], float]) -> None:
         """Change an edit where it stands: one of strength 0 still hides a wider one below it."""
-        edit = replace(made.edit, strength=_strength(change(made.edit.strength)))
-        self.edits[self.edits.index(made)] = replace(made, edit=edit, serial=self.serial)
+        edit = replace(made.edit, strength=in_range(change(made.edit.strength)))
+        said = replace(made, edit=edit, serial=self.serial, reason=None)
+        self.edits[self.edits.index(made)] = said
 
     def _feedback_at(self, asked: Made, change: Callable[[float], float]) -> None:
         """Feedback at a spoken place (the place of `asked`): edits inside it change; of a wider
@@ -283,14 +319,14 @@ class _Draft:
         over = [made.edit.strength for made in mine if inside(made.edit, spot)]
         exact = any(inside(made.edit, spot) for made in within)
         if not exact and (over or not within):
-            strength = _strength(change(over[-1] if over else 0.0))
+            strength = in_range(change(over[-1] if over else 0.0))
             # A part is given back whole, also where too little shows to be called found.
             if (over and strength == 0) or self.scene.found(spot) > 0:
                 self._lay(replace(spot, strength=strength), asked.named)
             else:
-                self._note("not_found", _name(spot), spot.where)
+                self._note("not_found", name(spot), spot.where)
         for made in within:
-            strength = _strength(change(made.edit.strength))
+            strength = in_range(change(made.edit.strength))
             self._lay(replace(made.edit, strength=strength), made.named)
 
     # -- auto -----------------------------------------------------------------------------------
@@ -313,40 +349,23 @@ class _Draft:
                     if self.scene.found(plan.Edit(kind, ("face",), 1.0, face)) > 0:
                         self._hold(Held(plan.Keep(kind, ("face",), face), "policy"))
                     continue
-                for edit, reason in self._usual(kind, face, wish):
+                for edit, reason in of_auto(wish, kind, face, self.scene.usual):
                     kept = any(binds(held.keep, edit) for held in self.keeps)
                     if kept or self.scene.found(edit) == 0:
                         continue
-                    self._lay(edit, "auto")
-                    done = True
+                    self._lay(edit, "auto", reason)
+                    done |= edit.strength > 0
                     if reason is not None:
-                        self._note("usual", kind, edit.where, reason)
+                        self._note("usual", kind, edit.where, reason, edit.strength)
         if faces and not done:
             self._note("all_clear")
 
-    def _usual(self, kind: Kind, face: int, wish: Auto) -> Iterator[tuple[plan.Edit, str | None]]:
-        """This kind at the user's usual strengths and why, the widest place first."""
-        where = tuple(wish.where) if wish.where != ["face"] else (default_region(kind),)
-        asked = Spot(where, wish.side, face)
-        known = [
-            (Spot((usual.region,), usual.side, face), usual)
-            for usual in self.scene.usual
-            if usual.kind == kind and usual.polarity == "reduce"
-        ]
-        known.sort(key=lambda one: -len(parts(one[0].where)))
-        around = [usual for spot, usual in known if inside(spot, asked)]
-        chosen = [(asked, around[-1] if around else None)]
-        chosen += [(spot, usual) for spot, usual in known if narrower(spot, asked)]
-        for spot, usual in chosen:
-            strength = MILD if usual is None or usual.strength is None else usual.strength
-            scaled = _strength(strength * wish.strength / MILD)
-            reason = None if usual is None else usual.reason
-            yield plan.Edit(kind, spot.where, scaled, face, spot.side), reason
-
     # -- shared ---------------------------------------------------------------------------------
 
-    def _lay(self, edit: plan.Edit, named: Kind | Literal["auto"]) -> None:
-        self.edits = lay(self.edits, Made(edit, named, self.serial))
+    def _lay(
+        self, edit: plan.Edit, named: Kind | Literal["auto"], reason: str | None = None
+    ) -> None:
+        self.edits = lay(self.edits, Made(edit, named, self.serial, reason))
 
     def _faces(self, who: Who | None, default: tuple[int, ...]) -> tuple[int, ...]:
         if who is None:
@@ -367,7 +386,7 @@ class _Draft:
         known = [kind for kind in expand_kind(what) if self.scene.knows(kind, phrase, faces)]
         for kind in expand_kind(what):
             if kind not in known:
-                self._note(otherwise, _own_words(kind, phrase) or kind)
+                self._note(otherwise, own_words(kind, phrase) or kind)
         return known
 
     def _spoken(self, wish: Allow | Adjust | Restore, face: int) -> Spot | None:
@@ -378,19 +397,7 @@ class _Draft:
         return Spot(tuple(wish.where), wish.side, face)
 
     def _note(
-        self, topic: Topic, what: str = "", where: Sequence[Region] = (), reason: str | None = None
-    ) -> None:
-        self.notes.append(Note(topic, what, tuple(where), reason))
-
-
-def _own_words(kind: Kind, phrase: str | None) -> str | None:
-    """Only a kind without a name needs the user's words."""
-    return phrase if kind == "other" else None
-
-
-def _name(edit: plan.Edit, said: str | None = None) -> str:
-    return edit.phrase or said or edit.what
-
-
-def _strength(value: float) -> float:
-    return round(min(max(value, 0.0), 1.0), 4)
+        self, topic: Topic, what: str = "", where: Sequence[Region] = (), reason: str | None = None,
+        strength: float | None = None,
+    ) -> None:  # fmt: skip
+        self.notes.append(Note(topic, what, tuple(where), reason, strength))

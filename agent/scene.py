@@ -21,12 +21,14 @@ CLEARLY_LARGER = 2.0
 
 @dataclass(frozen=True)
 class Scene:
-    """Faces from the left, those in focus, what is found on them, what the user usually likes."""
+    """Faces from the left, those in focus, what is found on them, what the user usually likes in
+    such photos; `plain`: the message says how much of nothing, so that the usual is meant."""
 
     faces: tuple[Box, ...]
     focus: tuple[int, ...]
     found: Found
     usual: tuple[Preference, ...] = ()
+    plain: bool = False
 
     def knows(self, kind: Kind, phrase: str | None, faces: Sequence[int]) -> bool:
         """Whether the detector can tell a kind, or what these words mean, from all else."""

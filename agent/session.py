@@ -6,6 +6,7 @@ analysed when the first message comes, and never again.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,14 +20,24 @@ from agent.desk import Desk, Result
 from agent.history import History
 from agent.lessons import standing_keeps
 from agent.marked import mark
+from agent.notes import Note
 from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
-from agent.report import FaceReport, Report, Seconds, edit_reports, keep_reports, rounded
+from agent.report import (
+    FaceReport,
+    Report,
+    Seconds,
+    edit_reports,
+    keep_reports,
+    rounded,
+    tone_reports,
+)
 from agent.state import Conversation
 from agent.studio import LocalStudio, Studio
-from agent.turn import Chat, Deeds, View, carry_out, unclear_faces
+from agent.turn import Chat, Deeds, View, carry_out, learn_saved, unclear_faces
+from agent.usual import leaves_open
 from llm.commands import Command, Redo, Reset, Turn, Undo
-from llm.parser import Parser
+from llm.parser import Parser, load_parser
 from memory.preferences import Preferences
 from vision.errors import FreckleError
 from vision.settings import Settings
@@ -96,7 +107,10 @@ class RetouchAgent:
         settings: Settings | None = None,
         studio: Studio | None = None,
     ) -> RetouchAgent:
-        """An agent with the embedded models, or with others. Models load when first used."""
+        """An agent with the embedded models, or with others. Models load when first used.
+
+        Without a `parser` it is the one that `settings.model` names.
+        """
         settings = settings or Settings()
         memory = memory or Preferences.load(settings)
         return cls(parser, memory, studio or LocalStudio(), settings)
@@ -106,9 +120,7 @@ class RetouchAgent:
         """The parser, loaded once however many sessions ask for it at the same time."""
         with self._lock:
             if self._parser is None:
-                from llm.embedded import EmbeddedParser
-
-                self._parser = EmbeddedParser.load(self.settings)
+                self._parser = load_parser(self.settings)
             return self._parser
 
     def open(
@@ -131,7 +143,8 @@ class RetouchAgent:
         if output is None and photo.path is not None:
             output = default_output(photo.path)
         self.memory.recall(user)  # a memory that cannot be read is told before any work
-        chat = Chat(Desk(photo, self.studio), self.memory, user, output, History((Conversation(),)))
+        desk = Desk(photo, self.studio, self.settings.scene_clip)
+        chat = Chat(desk, self.memory, user, output, History((Conversation(),)))
         return Session(self, chat, ask)
 
 
@@ -144,6 +157,7 @@ class Session:
         self._ask = ask
         self._pending: WhichFace | DidYouMean | None = None
         self._met = False
+        self._trouble: str | None = None  # of the parser, not yet told
         self._lock = threading.RLock()
         self.reports: list[Report] = []
 
@@ -153,22 +167,30 @@ class Session:
             raise FreckleError("the message is empty: say what to change in the photo")
         with self._lock:
             self._meet()
-            answered = self._answered(text)
-            if answered is not None:
-                return answered
-            start = time.perf_counter()
-            state = self._chat.history.present.told(len(self._chat.desk.faces))
-            parsed = self._agent.parser.parse(text, state)
-            seconds = time.perf_counter() - start
-            if doubtful(parsed.turn, parsed.confidence):
-                return self._ask_back(DidYouMean(parsed.turn), seconds)
-            return self._perform(parsed.turn, seconds)
+            reply = self._answered(text) or self._understood(text)
+            if self._agent.settings.keep_chats:
+                self._keep_chat(text, reply)
+            return reply
+
+    def _understood(self, text: str) -> Reply:
+        start = time.perf_counter()
+        state = self._chat.history.present.told(len(self._chat.desk.faces))
+        parsed = self._agent.parser.parse(text, state)
+        seconds = time.perf_counter() - start
+        self._trouble = parsed.trouble
+        self._chat.plain = leaves_open(text)
+        if parsed.foreign:
+            deeds = Deeds([Note("foreign")])
+            return self._carry_out(lambda: deeds, parsed.turn.commands, seconds)
+        if doubtful(parsed.turn, parsed.confidence):
+            return self._ask_back(DidYouMean(parsed.turn), seconds)
+        return self._perform(parsed.turn, seconds)
 
     def perform(self, turn: Turn) -> Reply:
         """Do what commands ask that were parsed before."""
         with self._lock:
             self._meet()
-            self._pending = None
+            self._pending, self._chat.plain = None, False
             return self._perform(turn, 0.0)
 
     def fill(self, mask: str | Path | Image.Image | NDArray[Any]) -> Reply:
@@ -199,18 +221,23 @@ class Session:
         """Back to the untouched photo; `undo` takes this back. Keeps stay in force."""
         return self.perform(Turn(commands=[Reset()]))
 
-    def save(self, path: str | Path, overwrite: bool = False) -> Path:
-        """Write the present result; raises `PhotoError` where that is not possible."""
+    def save(self, path: str | Path, overwrite: bool = False, *, learn: bool = True) -> Path:
+        """Write the present result; raises `PhotoError` where that is not possible.
+
+        `learn`: a named user was content enough to save it, which memory notes.
+        """
         with self._lock:
-            return self._chat.save(Path(path), overwrite)
+            saved = self._chat.save(Path(path), overwrite)
+            if learn:
+                learn_saved(self._chat)
+            return saved
 
     def recipe(self) -> Recipe:
         """How to make the present result again: see `agent.recipe.apply`."""
         with self._lock:
             chat = self._chat
-            plan = chat.history.present.plan(chat.in_focus)
             faces = list(chat.desk.faces)
-            return Recipe.of(self.photo, faces, plan, self._agent.studio.weights())
+            return Recipe.of(self.photo, faces, chat.result().plan, self._agent.studio.weights())
 
     def mask(self) -> NDArray[np.bool_]:
         """(H, W), true where the present result was edited."""
@@ -252,6 +279,21 @@ class Session:
             start = Conversation(keeps=standing_keeps(scene.usual, scene))
             self._chat.history = History((start,))
             self._met = True
+
+    def _keep_chat(self, text: str, reply: Reply) -> None:
+        """Store a message and its answer; not one that asks to forget, nor any file's name."""
+        chat = self._chat
+        forgets = any(command.do == "forget" for command in reply.report.commands)
+        if chat.user is None or forgets or chat.memory.paused(chat.user):
+            return
+        from langchain_core.messages import AIMessage, HumanMessage
+
+        from memory.history import ChatHistory
+
+        answer = reply.text.replace(str(reply.saved), "a file") if reply.saved else reply.text
+        ChatHistory(chat.memory.store, chat.user, chat.visit).add_messages(
+            [HumanMessage(_nameless(text)), AIMessage(_nameless(answer))]
+        )
 
     def _answered(self, text: str) -> Reply | None:
         """The reply, if the text answers a question that was asked."""
@@ -309,6 +351,7 @@ class Session:
             edits=list(zip(after.edits, measured.edits, strict=True)),
             kept=list(zip(after.guards(chat.in_focus), measured.kept, strict=True)),
             fills=list(zip(after.fills, measured.fills, strict=True)),
+            tones=list(zip(after.tones, measured.tones, strict=True)),
             notes=deeds.notes,
             changed=changed,
             several_faces=len(chat.desk.faces) > 1,
@@ -323,6 +366,8 @@ class Session:
         deeds: Deeds | None = None,
     ) -> Reply:
         result = self._chat.result()
+        if self._trouble is not None:
+            text, self._trouble = f"{text} {replies.stood_in(self._trouble)}", None
         report = self._report(commands, text, seconds, result)
         self.reports.append(report)
         deeds = deeds or Deeds()
@@ -340,7 +385,10 @@ class Session:
                 FaceReport(box=_whole(box), in_focus=index in chat.in_focus)
                 for index, box in enumerate(chat.desk.faces)
             ),
-            edits=edit_reports(result.plan, measured, several),
+            edits=(
+                *edit_reports(result.plan, measured, several),
+                *tone_reports(result.plan, measured, several),
+            ),
             kept=keep_reports(result.plan, measured, several),
             outside_max_change=measured.outside_max_change,
             reply=text,
@@ -351,6 +399,11 @@ class Session:
 def default_output(path: Path) -> Path:
     """`PHOTO.retouched.EXT` beside the photo."""
     return path.with_name(f"{path.stem}.retouched{path.suffix}")
+
+
+def _nameless(text: str) -> str:
+    """The text without anything that ends like the name of a photo."""
+    return re.sub(r"\S+\.(jpe?g|png|webp|tiff?|hei[cf])\b", "a file", text, flags=re.IGNORECASE)
 
 
 def _differ(one: Result, other: Result) -> bool:

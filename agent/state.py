@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import Literal
 
-from agent.places import inside, meet
+from agent.places import Spot, inside, meet
 from llm.commands import State, StateEdit, Who
-from vision.plan import Edit, Fill, Keep, Plan
-from vision.vocabulary import Kind
+from vision.plan import Edit, Fill, Keep, Plan, Tone
+from vision.vocabulary import Kind, Region, Side
 
 Origin = Literal["said", "remembered", "policy"]
 
@@ -24,11 +24,13 @@ class Made:
 
     `named` is the word the user used ("blemishes" for an edit of acne), or "auto". Edits of one
     command share its `serial`. A strength of 0 brings the original back inside a wider edit.
+    `reason` says why memory chose the strength.
     """
 
     edit: Edit
     named: Kind | Literal["auto"]
     serial: int
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,35 +55,62 @@ class Filled:
 
 
 @dataclass(frozen=True)
+class Toned:
+    """A tone in force. Each attribute has one at each place; what one command asks for at several
+    places shares its `serial`."""
+
+    tone: Tone
+    serial: int
+
+    @property
+    def where(self) -> tuple[Region, ...]:
+        return (self.tone.where,)
+
+    @property
+    def side(self) -> Side | None:
+        return self.tone.side
+
+    def spot(self, face: int) -> Spot:
+        """Its place, on a face where the place is no face's own."""
+        return Spot(self.where, self.side, face if self.tone.face is None else self.tone.face)
+
+
+@dataclass(frozen=True)
 class Conversation:
     """All edits in the order made (of one kind, a later one wins where two overlap), all keeps,
-    all marked areas."""
+    all marked areas, all tones (where they overlap, they add up)."""
 
     edits: tuple[Made, ...] = ()
     keeps: tuple[Held, ...] = ()
     fills: tuple[Filled, ...] = ()
+    tones: tuple[Toned, ...] = ()
 
     @property
     def last(self) -> int:
-        """The serial of what touched an edit or marked an area last, 0 where there is none."""
-        return _last(self.edits, self.fills)
+        """The serial of what touched an edit, an area or a tone last, 0 where there is none."""
+        return _last(self.edits, self.fills, self.tones)
 
     def guards(self, focus: tuple[int, ...]) -> tuple[Held, ...]:
-        """The keeps to render: those of faces that somebody edits, marks or looks at."""
+        """The keeps to render: those of faces that somebody edits, marks or looks at, and all where
+        tones may reach any face."""
+        if self.tones:
+            return tuple(held for held in self.keeps if held.guarded)
         edited = {made.edit.face for made in self.edits}
         faces = edited | {filled.fill.face for filled in self.fills} or set(focus)
         return tuple(held for held in self.keeps if held.guarded and held.keep.face in faces)
 
     def plan(self, focus: tuple[int, ...]) -> Plan:
-        """What to render: every edit in order, the `guards` in order, every marked area."""
+        """What to render: every edit in order, the `guards` in order, every area and tone."""
         return Plan(
             edits=tuple(made.edit for made in self.edits),
             keeps=tuple(held.keep for held in self.guards(focus)),
             fills=tuple(filled.fill for filled in self.fills),
+            tones=tuple(toned.tone for toned in self.tones),
         )
 
     def told(self, faces: int) -> State:
-        """What the parser is told (commands.md, "state"); groups appear as the user named them.
+        """What the parser is told (commands.md, "state"); groups appear as the user named them,
+        tones after all edits.
 
         Marked areas have no name there: after one, no edit is the last.
         """
@@ -95,6 +124,17 @@ class Conversation:
             )
             if serial == self.last:
                 last = len(edits) - 1
+        for one, together in groupby(self.tones, key=_as_one_tone):
+            attribute, side, amount, serial = one
+            tones = [toned.tone for toned in together]
+            where = list(dict.fromkeys(tone.where for tone in tones))
+            named = {tone.face for tone in tones if tone.face is not None}
+            who = _who(named, faces) if named else None
+            edits.append(
+                StateEdit(what=attribute, where=where, side=side, strength=amount, who=who)
+            )
+            if serial == self.last:
+                last = len(edits) - 1
         kept = list(dict.fromkeys(held.keep.what for held in self.keeps))
         return State(edits=edits, kept=kept, last=last, faces=faces)
 
@@ -102,12 +142,15 @@ class Conversation:
         return [made for made in self.edits if made.edit.strength > 0]
 
 
-def latest(edits: Sequence[Made], fills: Sequence[Filled]) -> tuple[list[Made], list[Filled]]:
+def latest(
+    edits: Sequence[Made], fills: Sequence[Filled], tones: Sequence[Toned]
+) -> tuple[list[Made], list[Filled], list[Toned]]:
     """Those that were touched or marked last."""
-    last = _last(edits, fills)
+    last = _last(edits, fills, tones)
     return (
         [made for made in edits if made.serial == last],
         [filled for filled in fills if filled.serial == last],
+        [toned for toned in tones if toned.serial == last],
     )
 
 
@@ -153,9 +196,8 @@ def same_kind(one: Edit | Keep, other: Edit | Keep) -> bool:
     return (one.what, one.phrase) == (other.what, other.phrase)
 
 
-def _last(edits: Iterable[Made], fills: Iterable[Filled]) -> int:
-    touched = [made.serial for made in edits], [filled.serial for filled in fills]
-    return max(chain(*touched), default=0)
+def _last(*touched: Iterable[Made | Filled | Toned]) -> int:
+    return max((one.serial for one in chain(*touched)), default=0)
 
 
 def _same_but_place(one: Made, other: Made) -> bool:
@@ -166,6 +208,11 @@ def _as_told(made: Made) -> tuple:
     what = made.edit.what if made.named == "auto" else made.named
     edit = made.edit
     return what, edit.where, edit.side, edit.strength, made.serial
+
+
+def _as_one_tone(toned: Toned) -> tuple:
+    tone = toned.tone
+    return tone.attribute, tone.side, tone.amount, toned.serial
 
 
 def _who(faces: Iterable[int], count: int) -> Who | None:

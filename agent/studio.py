@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vision.plan import Plan
 
 if TYPE_CHECKING:
+    from memory.scene import PhotoScene
     from vision.fill import Shared
     from vision.marked import Mask
     from vision.measure import Measurement
@@ -26,6 +27,10 @@ class Studio(Protocol):
     def save(self, photo: Photo, path: Path, overwrite: bool) -> Path: ...
 
     def analyse(self, photo: Photo) -> Analysis: ...
+
+    def scene(self, analysis: Analysis, clip: str | None) -> PhotoScene:
+        """What kind of photo it is; where it was taken only if a CLIP is named."""
+        ...
 
     def share_out(self, analysis: Analysis, marked: Mask) -> Shared:
         """Which face fills which part of a mask of the photo."""
@@ -57,6 +62,13 @@ class LocalStudio:
         from vision import pipeline
 
         return pipeline.analyse(photo)
+
+    def scene(self, analysis: Analysis, clip: str | None) -> PhotoScene:
+        from memory import scene, setting
+
+        boxes = [face.face.box for face in analysis.faces]
+        place = setting.setting_of(analysis.photo, boxes, clip) if clip else None
+        return scene.describe(analysis.photo, boxes, place)
 
     def share_out(self, analysis: Analysis, marked: Mask) -> Shared:
         from vision import fill

@@ -9,24 +9,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
+from uuid import uuid4
 
 from agent.desk import Desk, Result
 from agent.history import History
-from agent.lessons import lessons, rules
+from agent.lessons import Visit, lessons, rules
 from agent.notes import Note
 from agent.resolve import Wish, resolve
 from agent.scene import Scene, by_size, clearly_largest, named_faces
 from agent.state import Conversation
+from agent.usual import TRUSTED
 from llm import commands as say
-from memory.preferences import Observation, Preferences
+from memory.observation import Observation, Preference, Source
+from memory.preferences import Preferences
 from vision import plan
 from vision.errors import FreckleError, NothingToDo
-from vision.vocabulary import LEARNT_KINDS, expand_kind
+from vision.vocabulary import FACELESS, LEARNT_KINDS, expand_kind
 
 View = Literal["before", "after", "split", "mask"]
 # Commands whose `who` puts a face in focus. "Leave the man on the left alone" does not.
-CHOOSING = say.Reduce | say.Auto | say.Adjust | say.Restore
+CHOOSING = say.Reduce | say.Auto | say.Adjust | say.Restore | say.Tone
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Chat:
     """The moving parts of one conversation about one photo.
 
     `focus` are the faces chosen by name, None before anyone was; `output` is where "save it" goes.
+    `plain`: the message at hand says how much of nothing. `corrected` are the kinds that feedback
+    was about.
     """
 
     desk: Desk
@@ -44,6 +49,10 @@ class Chat:
     focus: tuple[int, ...] | None = None
     accepted: Conversation | None = None
     written: set[Path] = field(default_factory=set)
+    plain: bool = False
+    corrected: set[str] = field(default_factory=set)
+    known: tuple[Preference, ...] | None = None
+    visit: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def in_focus(self) -> tuple[int, ...]:
@@ -60,8 +69,18 @@ class Chat:
             faces=self.desk.faces,
             focus=self.in_focus,
             found=self.desk.found,
-            usual=self.memory.recall(self.user),
+            usual=self.usual(),
+            plain=self.plain,
         )
+
+    def usual(self) -> tuple[Preference, ...]:
+        """What memory knows well enough about this user and such photos to act on it."""
+        if self.user is None:
+            return ()
+        if self.known is None:
+            known = self.memory.recall(self.user, self.desk.scene)
+            self.known = tuple(one for one in known if one.confidence >= TRUSTED)
+        return self.known
 
     def save(self, path: Path, overwrite: bool) -> Path:
         """Write the present result; a file that this chat wrote may be replaced."""
@@ -83,6 +102,7 @@ class Deeds:
 def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
     """Obey the commands in order; the chat's history moves along."""
     deeds = Deeds()
+    before = chat.history.present
     wishes: list[Wish] = []
     for command in turn.commands:
         if isinstance(command, get_args(Wish)):
@@ -93,6 +113,7 @@ def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
         _act(chat, command, deeds)
     _grant(chat, wishes, deeds)
     _learn_rules(chat, turn, deeds)
+    _learn_corrections(chat, turn, before)
     return deeds
 
 
@@ -102,7 +123,7 @@ def unclear_faces(chat: Chat, turn: say.Turn) -> tuple[int, ...]:
     Nobody is asked where a face was chosen before, where one is far larger than the others, or
     where only one shows anything of what is named: that face is then in focus.
     """
-    asking = [c for c in turn.commands if isinstance(c, say.Reduce | say.Auto) and c.who is None]
+    asking = [c for c in turn.commands if _of_one_face(c) and c.who is None]
     if not asking or chat.focus is not None or len(chat.desk.faces) < 2:
         return ()
     if any(isinstance(command, CHOOSING) and command.who is not None for command in turn.commands):
@@ -118,9 +139,18 @@ def unclear_faces(chat: Chat, turn: say.Turn) -> tuple[int, ...]:
     return fits
 
 
-def _shows(desk: Desk, face: int, asking: Sequence[say.Reduce | say.Auto]) -> bool:
+def _of_one_face(command: say.Command) -> TypeGuard[say.Reduce | say.Auto | say.Tone]:
+    """Whether a command is about a face: the tone of image and background is about none."""
+    if isinstance(command, say.Tone):
+        return bool(set(command.where) - set(FACELESS))
+    return isinstance(command, say.Reduce | say.Auto)
+
+
+def _shows(desk: Desk, face: int, asking: Sequence[say.Reduce | say.Auto | say.Tone]) -> bool:
     """Whether a face shows anything of what is asked for."""
     for wish in asking:
+        if isinstance(wish, say.Tone):
+            return True
         named = LEARNT_KINDS if isinstance(wish, say.Auto) else expand_kind(wish.what)
         phrase = getattr(wish, "phrase", None)
         for kind in named:
@@ -137,14 +167,24 @@ def _grant(chat: Chat, wishes: Sequence[Wish], deeds: Deeds) -> None:
     if not wishes:
         return
     if not chat.desk.faces:
-        deeds.notes.append(Note("no_face"))
-        return
+        able = [wish for wish in wishes if _needs_no_face(wish)]
+        if len(able) < len(wishes):
+            deeds.notes.append(Note("no_face"))
+        wishes = able
     for wish in wishes:
         if isinstance(wish, CHOOSING) and wish.who is not None:
             chat.focus = named_faces(wish.who, chat.desk.faces) or chat.focus
     present, notes = resolve(chat.history.present, wishes, chat.scene())
     chat.history = chat.history.then(present)
     deeds.notes += notes
+
+
+def _needs_no_face(wish: Wish) -> bool:
+    """Whether a wish can be granted on a photo without a face: the tone of the whole photo (what is
+    background shows where somebody is in front of it), and feedback on it."""
+    if isinstance(wish, say.Tone):
+        return wish.where == ["image"]
+    return isinstance(wish, say.Adjust | say.Restore) and wish.what in ("last", "everything")
 
 
 def _act(chat: Chat, command: say.Command, deeds: Deeds) -> None:
@@ -184,13 +224,17 @@ def _reset(chat: Chat, deeds: Deeds) -> None:
     present = chat.history.present
     kept = tuple(held for held in present.keeps if held.origin != "policy")
     chat.history = chat.history.then(Conversation(keeps=kept))
-    deeds.notes.append(Note("reset" if present.edits or present.fills else "untouched"))
+    deeds.notes.append(
+        Note("reset" if present.edits or present.fills or present.tones else "untouched")
+    )
 
 
 def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) -> None:
     present = chat.history.present
-    learnt = lessons(present, source)
-    if chat.user is None:
+    learnt = _lessons(chat, source)
+    if chat.user is not None and chat.memory.paused(chat.user):
+        deeds.notes.append(Note("paused" if source == "explicit" else "glad"))
+    elif chat.user is None:
         deeds.notes.append(Note("no_user" if source == "explicit" else "glad"))
     elif not learnt or (source == "accepted" and chat.accepted is present):
         deeds.notes.append(Note("nothing_to_learn" if source == "explicit" else "glad"))
@@ -200,10 +244,40 @@ def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) ->
         deeds.notes += [_habit("learnt", one) for one in learnt]
 
 
+def _lessons(chat: Chat, source: Source) -> list[Observation]:
+    if chat.user is None:
+        return []
+    visit = Visit(chat.visit, chat.desk.scene)
+    return lessons(chat.history.states[: chat.history.at + 1], source, visit)
+
+
+def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None:
+    """Feedback is learnt at once: not everybody says "perfect" at the end."""
+    after = chat.history.present
+    if not any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
+        return
+    old, new = ({made.edit for made in state.edits} for state in (before, after))
+    chat.corrected |= {edit.what for edit in old ^ new}
+    learnt = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
+    chat.memory.learn(chat.user, learnt)
+
+
+def learn_saved(chat: Chat) -> None:
+    """Saving without a word tells a little: of what was said for the result, and corrected."""
+    if chat.accepted is chat.history.present:
+        return
+    proposed = {made.edit.what for made in chat.history.present.edits if made.named == "auto"}
+    unsaid = proposed - chat.corrected
+    learnt = [one for one in _lessons(chat, "inferred") if one.kind not in unsaid]
+    chat.memory.learn(chat.user, learnt)
+
+
 def _learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
     standing = rules(turn.commands)
     if standing and chat.user is None:
         deeds.notes.append(Note("no_user"))
+    elif standing and chat.memory.paused(chat.user):
+        deeds.notes.append(Note("paused"))
     elif standing:
         chat.memory.learn(chat.user, standing)
         deeds.notes += [_habit("rule", one) for one in standing]
@@ -211,7 +285,8 @@ def _learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
 
 def _habit(topic: Literal["learnt", "rule"], seen: Observation) -> Note:
     what = seen.phrase or seen.kind
-    return Note(topic, what, (seen.region,), strength=seen.strength)
+    number = seen.amount if seen.polarity == "shift" else seen.strength
+    return Note(topic, what, (seen.region,), strength=number)
 
 
 def _forget(chat: Chat, what: str, deeds: Deeds) -> None:
@@ -223,6 +298,7 @@ def _forget(chat: Chat, what: str, deeds: Deeds) -> None:
         deeds.notes.append(Note("no_user"))
         return
     gone = chat.memory.forget(chat.user, what)  # type: ignore[arg-type]
+    chat.known = None
     kinds = expand_kind(what) if what != "everything" else ()  # type: ignore[arg-type]
     keeps = tuple(
         held
@@ -235,11 +311,18 @@ def _forget(chat: Chat, what: str, deeds: Deeds) -> None:
 
 
 def _unremembered(state: Conversation, kinds: Sequence[str]) -> Conversation:
+    def forgotten(what: str) -> bool:
+        return not kinds or what in kinds
+
     return replace(
         state,
+        edits=tuple(
+            replace(made, reason=None) if forgotten(made.edit.what) else made
+            for made in state.edits
+        ),
         keeps=tuple(
             replace(held, origin="said", reason=None)
-            if held.origin == "remembered" and (not kinds or held.keep.what in kinds)
+            if held.origin == "remembered" and forgotten(held.keep.what)
             else held
             for held in state.keeps
         ),
@@ -252,6 +335,7 @@ def _save(chat: Chat, deeds: Deeds) -> None:
         return
     try:
         deeds.saved = chat.save(chat.output, overwrite=False)
+        learn_saved(chat)
         deeds.notes.append(Note("saved", str(deeds.saved)))
     except FreckleError as error:
         deeds.notes.append(Note("not_saved", str(error)))

@@ -17,6 +17,12 @@ _PLACES: dict[Region, str] = {
     "teeth": "on the teeth", "hair": "in the hair", "t_zone": "in the T-zone",
     "background": "in the background", "image": "in the whole photo",
 }  # fmt: skip
+_NOUNS: dict[Region, str] = {
+    "between_brows": "the skin between the brows", "under_eyes": "the skin under the eyes",
+    "crows_feet": "the skin at the corners of the eyes", "mouth": "the skin around the mouth",
+    "t_zone": "the T-zone", "image": "the whole photo",
+}  # fmt: skip
+_PLURAL: set[Region] = {"temples", "eyes", "cheeks", "smile_lines", "lips", "ears", "teeth"}
 _SIDES: dict[Side, str] = {
     "left": "the subject's left", "right": "the subject's right",
     "photo_left": "left in the photo", "photo_right": "right in the photo",
@@ -50,6 +56,12 @@ def place(what: str, where: Sequence[Region], side: Side | None = None) -> str:
         return ""
     named = listed(_PLACES[region] for region in where)
     return f" {named}" + (f" ({_SIDES[side]})" if side else "")
+
+
+def spot_noun(region: Region, side: Side | None = None) -> tuple[str, bool]:
+    """ "the background", "the cheeks (the subject's left)", and whether that is a plural."""
+    named = _NOUNS.get(region, f"the {plain(region)}")
+    return named + (f" ({_SIDES[side]})" if side else ""), region in _PLURAL
 
 
 def listed(items: Iterable[str]) -> str:

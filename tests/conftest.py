@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,11 @@ def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("FRECKLE_DATABASE_URL", url)
     monkeypatch.setenv("FRECKLE_CONFIG", str(tmp_path / "freckle.toml"))
     return url
+
+
+@pytest.fixture(autouse=True)
+def a_fresh_accelerator():
+    """Accelerate keeps its precision for the whole process; runs of other tests need another."""
+    yield
+    if state := sys.modules.get("accelerate.state"):
+        state.AcceleratorState._reset_state(reset_partial_state=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from vision.errors import FreckleError, NothingToDo
-from vision.vocabulary import KINDS
+from vision.vocabulary import KINDS, TONE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from agent import RetouchAgent
@@ -81,13 +81,16 @@ def common(
     device: Annotated[str | None, typer.Option(help="where models run: cpu, cuda, mps")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16")] = None,
     database: Annotated[str | None, typer.Option(metavar="URL", help="where memory lives")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="who reads messages: embedded, folder, hub id or NAME@URL")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of errors")] = False,
 ) -> None:
     """Retouch a portrait by talking.
 
     Options before the command win over FRECKLE_* variables, which win over freckle.toml.
     """
-    override(DEVICE=device, DTYPE=dtype, DATABASE_URL=database)
+    override(DEVICE=device, DTYPE=dtype, DATABASE_URL=database, MODEL=model)
 
 
 @app.command()
@@ -196,11 +199,11 @@ def parse(
     known = messages.read_state(state) if state else None
     lines = messages.read_lines(jsonl) if jsonl else []
 
-    from llm.embedded import EmbeddedParser
+    from llm.parser import load_parser
 
-    parser = EmbeddedParser.load(load_settings())
+    parser = load_parser(load_settings())
     if text is not None:
-        print(messages.turn_line(parser.parse(text, known).turn))
+        print(messages.turn_line(messages.understand(parser, text, known)))
     for line in messages.answer_lines(parser, lines):
         print(line)
 
@@ -222,12 +225,53 @@ def apply(
 
 
 @memory.command("show")
-def show_memory(user: Owner) -> None:
+def show_memory(
+    user: Owner,
+    what: Annotated[
+        str | None, typer.Option(metavar="KIND", help="every event of one kind, or of everything")
+    ] = None,
+) -> None:
     """What is remembered about a user, and why."""
-    from ui.remembered import describe
+    from ui.remembered import describe, list_events
 
-    for line in describe(user, load_memory().show(user)):
+    preferences = load_memory()
+    if preferences.paused(user):
+        print(f"The memory of {user} is paused: nothing is learnt or used.")
+    if what is None:
+        lines = describe(user, preferences.show(user))
+    else:
+        lines = list_events(user, preferences.why(user, known_kind(what)))
+    for line in lines:
         print(line)
+
+
+@memory.command("edit")
+def edit_memory(
+    user: Owner,
+    what: Annotated[str, typer.Option(metavar="KIND", help="what it is about")],
+    strength: Annotated[float | None, typer.Option(min=0, max=1, help="from now on")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="from now on never touch it")] = False,
+    where: Annotated[str | None, typer.Option(metavar="REGION", help="default: the usual")] = None,
+) -> None:
+    """Put one rule in place of what is remembered of a kind at a place."""
+    from ui.remembered import rule
+
+    count = load_memory().edit(user, rule(what, where, strength, keep))
+    print(f"One rule replaces {count} observations about {user}.")
+
+
+@memory.command("pause")
+def pause_memory(user: Owner) -> None:
+    """Learn and use nothing about a user until `resume`; nothing is deleted."""
+    load_memory().pause(user)
+    print(f"The memory of {user} is paused.")
+
+
+@memory.command("resume")
+def resume_memory(user: Owner) -> None:
+    """Learn and use what is remembered about a user again."""
+    load_memory().resume(user)
+    print(f"The memory of {user} is in use.")
 
 
 @memory.command("export")
@@ -262,14 +306,13 @@ def forget_memory(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Delete what is remembered about a user, for good."""
-    if what not in (*KINDS, "everything"):
-        raise FreckleError(f"--what {what} is not one of {', '.join(KINDS)} or everything")
+    kind = known_kind(what)
     if not yes:
         if not sys.stdin.isatty():
             raise FreckleError("forget cannot ask without a terminal: add --yes if you are sure")
         if not typer.confirm(f"Forget {what} about {user} for good?"):
             raise NothingToDo("Nothing was forgotten.")
-    gone = load_memory().forget(user, cast("What", what))
+    gone = load_memory().forget(user, kind)
     print(f"Forgot {gone} observations about {user}.")
 
 
@@ -282,6 +325,14 @@ def models(
 
     for file in weight_files():
         print(file.to_json() if as_json else file.describe())
+
+
+def known_kind(what: str) -> What:
+    """The kind of that name; any other name is an error of the call."""
+    known = (*KINDS, *TONE_ATTRIBUTES, "everything")
+    if what not in known:
+        raise FreckleError(f"--what {what} is not one of {', '.join(known[:-1])} or everything")
+    return cast("What", what)
 
 
 def override(**settings: str | None) -> None:
@@ -339,8 +390,10 @@ forward(train, "language", "training.language.tuning", "The language model.")
 forward(evaluate, "vision", "training.evaluate.vision", "What is asked goes, the rest stays.")
 forward(evaluate, "detection", "training.evaluate.detection", "Real photos, and other words.")
 forward(evaluate, "native", "training.evaluate.native", "Skin's detail at the photo's own size.")
+forward(evaluate, "rethinking", "training.evaluate.rethinking", "What is asked is reached.")
 forward(evaluate, "regions", "training.evaluate.regions", "Dense landmarks against labels.")
 forward(evaluate, "language", "training.evaluate.language", "Messages against commands.")
+forward(evaluate, "memory", "training.evaluate.memory", "What memory spares its user.")
 forward(evaluate, "speed", "training.evaluate.speed", "Seconds and memory, by size and by faces.")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.report import ToneReport
 from ui.files import to_json, to_png
 from ui.outputs import Outputs
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
     from agent import RetouchAgent
-    from agent.report import Report
+    from agent.report import EditReport, Report
 
 MESSAGES = ("soften the wrinkles but keep freckles", "a bit less around the mouth")
 
@@ -41,10 +42,14 @@ def run_demo(agent: RetouchAgent, folder: Path) -> None:
 
 def numbers(report: Report) -> str:
     """What a turn changed, a line for each edit and keep."""
-    edits = [
-        f"  {edit.what} ({', '.join(edit.where)}) at {edit.strength:g}: on {edit.found:.1%} of the "
-        f"face, severity {edit.severity_before:.3f} -> {edit.severity_after:.3f}"
-        for edit in report.edits
-    ]
+    edits = [f"  {_line(edit)}" for edit in report.edits]
     kept = [f"  {one.what} kept: largest change {one.max_change}" for one in report.kept]
     return "\n".join([*edits, *kept, f"  outside: largest change {report.outside_max_change}"])
+
+
+def _line(edit: EditReport | ToneReport) -> str:
+    named = f"{edit.what} ({', '.join(edit.where)}) at {edit.strength:g}"
+    if isinstance(edit, ToneReport):
+        return f"{named}: {edit.before:.1f} -> {edit.after:.1f}"
+    severity = f"severity {edit.severity_before:.3f} -> {edit.severity_after:.3f}"
+    return f"{named}: on {edit.found:.1%} of the face, {severity}"

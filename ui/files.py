@@ -55,7 +55,7 @@ def retouch_file(
         reply, text = _obey(session, request, region_mask)
         if not (session.result.pixels != session.photo.pixels).any():
             raise NothingToDo(f"{text} Nothing was changed.")
-        session.save(image, overwrite=True)
+        session.save(image, overwrite=True, learn=False)  # nobody has seen it yet
         if report is not None:
             outputs.write(files[report], to_json(reply.report.to_json() | {"reply": text}))
         if recipe is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,13 +78,32 @@ def explain(error: ValidationError) -> str:
     return f"{spot}: {first['msg']}" if spot else first["msg"]
 
 
+def understand(parser: Parser, text: str, state: State | None) -> Turn:
+    """What a message means; that another parser had to answer is told on stderr."""
+    parsed = parser.parse(text, state)
+    if parsed.trouble is not None:
+        print(f"freckle: read by the built-in model, since {parsed.trouble}", file=sys.stderr)
+    return parsed.turn
+
+
 def turn_line(turn: Turn) -> str:
     """A turn as one line of JSON."""
     return json.dumps(turn.to_json())
 
 
 def answer_lines(parser: Parser, lines: list[Line]) -> Iterator[str]:
-    """One line of JSON for each message, in order."""
+    """One line of JSON for each message, in order; a message that is refused has an "error".
+
+    Raises:
+        FreckleError: after the last line, if any was refused.
+    """
+    refused = 0
     for line in lines:
-        turn = parser.parse(line.text, line.state).turn
-        yield json.dumps({"id": line.id, **turn.to_json()})
+        try:
+            answer = understand(parser, line.text, line.state).to_json()
+        except FreckleError as error:
+            answer = {"error": str(error)}
+            refused += 1
+        yield json.dumps({"id": line.id, **answer})
+    if refused:
+        raise FreckleError(f'{refused} of {len(lines)} messages were refused: see their "error"')

@@ -34,6 +34,13 @@ PACKAGED = (
         "Apache-2.0",
         "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
     ),
+    (
+        "py3langid",
+        "py3langid",
+        "data/model.npz.xz",
+        "BSD-3-Clause",
+        "py3langid, https://github.com/adbar/py3langid",
+    ),
 )
 
 

@@ -17,11 +17,13 @@ from agent.places import inside, narrower, parts
 from llm.commands import Turn
 from llm.parser import Parsed
 from memory.preferences import Preferences
+from memory.scene import scene_of
 from vision import photo as photos
 from vision.errors import NothingToDo
 from vision.fill import Shared
 from vision.marked import pack, unpack
-from vision.plan import Edit, Fill, Plan
+from vision.measure import Measurement
+from vision.plan import Edit, Fill, Plan, Tone
 from vision.settings import Settings
 from vision.vocabulary import LEARNT_KINDS, REGIONS, Region
 
@@ -58,6 +60,7 @@ class FakeStudio:
         self.sizes = sizes or [100] * len(faces)
         self.calls: list[str] = []
         self.sums = {"model": "a" * 64}
+        self.seen = {"faces": len(faces) / 4, "size": 0.6}
 
     def photo(self) -> np.ndarray:
         pixels = np.full((max(len(self.people), 1) * len(LEARNT_KINDS), len(PLACES), 3), CLEAN)
@@ -83,6 +86,9 @@ class FakeStudio:
         self.calls.append("analyse")
         return SimpleNamespace(photo=photo, faces=self.faces())
 
+    def scene(self, analysis, clip):
+        return scene_of(self.seen)
+
     def share_out(self, analysis, marked):
         """The rows of a face are its own, but no face has a background."""
         off = marked.copy()
@@ -99,7 +105,7 @@ class FakeStudio:
 
     def render(self, analysis, plan: Plan):
         self.calls.append("render")
-        pixels = analysis.photo.pixels.copy()
+        pixels = analysis.photo.pixels.astype(int)
         touched = np.zeros(pixels.shape[:2], bool)
         for row, column, strength in self._strengths(analysis, plan):
             pixels[row, column] = MARK - round(LEVELS * strength)
@@ -108,7 +114,16 @@ class FakeStudio:
             filled = unpack(fill.mask) & ~self._kept(analysis, plan)
             pixels[filled] = CLEAN
             touched |= filled
-        return SimpleNamespace(photo=analysis.photo.with_pixels(pixels), touched=touched)
+        for tone in plan.tones:
+            lit = self._lit(tone) & ~self._kept(analysis, plan)
+            for keep in plan.keeps:
+                if keep.what == "everything":
+                    kept = [PLACES.index(place) for place in parts(keep.where)]
+                    lit[keep.face * len(LEARNT_KINDS) :][: len(LEARNT_KINDS), kept] = False
+            pixels[lit, 2] = np.clip(pixels[lit, 2] + round(LEVELS * tone.amount), 0, 255)
+            touched |= lit
+        retouched = analysis.photo.with_pixels(pixels.astype(np.uint8))
+        return SimpleNamespace(photo=retouched, touched=touched)
 
     def measure(self, analysis, plan: Plan, rendering):
         before = analysis.photo.pixels[..., 0].astype(int)
@@ -149,7 +164,15 @@ class FakeStudio:
                 kept=1 - float(rendering.touched[marked].mean()),
             )  # fmt: skip
 
-        return SimpleNamespace(
+        def tone(wish: Tone):
+            lit = self._lit(wish)
+            start, end = (
+                float(photo.pixels[lit, 2].mean()) for photo in (analysis.photo, rendering.photo)
+            )
+            return SimpleNamespace(found=float(lit.mean()), before=start, after=end)
+
+        return Measurement(
+            tones=tuple(tone(wish) for wish in plan.tones),
             edits=tuple(edit(wish) for wish in plan.edits),
             kept=tuple(keep(wish) for wish in plan.keeps),
             fills=tuple(fill(wish) for wish in plan.fills),
@@ -158,6 +181,15 @@ class FakeStudio:
 
     def weights(self):
         return dict(self.sums)
+
+    def _lit(self, wish: Tone):
+        """(H, W) bool, the cells of a tone's place, of one face or of all."""
+        lit = np.zeros(self.photo().shape[:2], bool)
+        rows = np.s_[:]
+        if wish.face is not None:
+            rows = np.s_[wish.face * len(LEARNT_KINDS) : (wish.face + 1) * len(LEARNT_KINDS)]
+        lit[rows, [PLACES.index(place) for place in parts((wish.where,))]] = True
+        return lit
 
     def _cells(self, analysis, wish):
         row = wish.face * len(LEARNT_KINDS) + LEARNT_KINDS.index(wish.what)
@@ -215,6 +247,12 @@ class Talk:
         """How much of a mark is gone, 0..1."""
         row = face * len(LEARNT_KINDS) + LEARNT_KINDS.index(kind)
         return (MARK - int(self.session.result.pixels[row, PLACES.index(place), 0])) / LEVELS
+
+    def light(self, place: Region, face: int = 0) -> float:
+        """How much the tone of a place has moved, -1..1."""
+        pixels = self.session.result.pixels.astype(int) - self.session.photo.pixels
+        row = face * len(LEARNT_KINDS) + LEARNT_KINDS.index("shine")  # where nothing is marked
+        return int(pixels[row, PLACES.index(place), 2]) / LEVELS
 
 
 MARKED: dict[str, list[Region]] = {

@@ -164,7 +164,7 @@ def test_a_turn_that_changes_nothing_makes_no_state(talk):
     before = talk.session.result.pixels.tobytes()
     for command in [
         {"do": "reduce", "what": "shine", "strength": 1.0},
-        {"do": "tone", "attribute": "brightness", "amount": 0.3},
+        {"do": "tone", "attribute": "brightness", "amount": 0.0},
         {"do": "reduce", "what": "other", "strength": 1.0, "phrase": "the hat"},
         {"do": "unsupported", "phrase": "slim the nose"},
         {"do": "show", "view": "before"},

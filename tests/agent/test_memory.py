@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vision import photo as photos
+
 AUTO = {"do": "auto", "strength": 0.5}
 
 
@@ -40,7 +42,7 @@ def test_accepted_strengths_come_back_with_auto(opened):
     assert after.strength("wrinkles", "nose") == 0.2
     assert after.strength("acne", "chin") == 0.9
     assert after.strength("redness", "cheeks") == 0.5
-    assert "usual strength, because you were happy with it" in reply.text
+    assert "usual strength, because you were happy with about that on" in reply.text
 
 
 def test_the_words_of_auto_scale_the_usual_strengths(opened):
@@ -138,3 +140,142 @@ def test_a_standing_rule_about_a_place_holds_there(opened):
     talk.do(reduce("wrinkles"), reduce("freckles"))
     assert talk.strength("wrinkles", "nose") == talk.strength("freckles", "nose") == 0
     assert talk.strength("wrinkles", "chin") == 1.0
+
+
+def test_feedback_is_learnt_without_a_word_of_praise(opened, memory):
+    talk = opened(user="mia")
+    talk.do(AUTO)
+    talk.do({"do": "adjust", "what": "wrinkles", "delta": -0.3})
+    learnt = memory.recall("mia")
+    assert [(one.kind, one.strength, one.source) for one in learnt] == [
+        ("wrinkles", 0.2, "corrected")
+    ]
+    after = opened(user="mia")
+    reply = after.do(AUTO)
+    assert after.strength("wrinkles", "nose") == 0.2
+    assert "wrinkles (20%) I used your usual strength, because you corrected it to" in reply.text
+    assert "your usual strength because you corrected" in after.do({"do": "explain"}).text
+
+
+def test_what_was_taken_back_is_left_alone_next_time(opened):
+    talk = opened(user="mia")
+    talk.do(AUTO)
+    talk.do({"do": "restore", "what": "redness"})
+    talk.do({"do": "accept"})
+    after = opened(user="mia")
+    reply = after.do(AUTO)
+    assert after.strength("redness", "cheeks") == 0
+    assert after.strength("acne", "chin") == 0.5
+    assert "I left the redness alone, because" in reply.text
+
+
+def test_plain_words_mean_the_usual_strength_and_numbers_do_not(opened):
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles", 0.2))
+    talk.do({"do": "accept"})
+    for text, strength in (("soften the wrinkles", 0.2), ("wrinkles to 50%", 0.5)):
+        after = opened(user="mia")
+        reply = after.do(reduce("wrinkles", 0.5), text=text)
+        assert after.strength("wrinkles", "nose") == strength
+        assert ("usual strength" in reply.text) == (strength == 0.2)
+    stranger = opened(user="ben")
+    stranger.do(reduce("wrinkles", 0.5), text="soften the wrinkles")
+    assert stranger.strength("wrinkles", "nose") == 0.5
+
+
+def test_saving_tells_what_was_said_but_not_what_was_only_proposed(opened, memory, tmp_path):
+    talk = opened(user="mia")
+    talk.do(AUTO, reduce("acne", 0.9))
+    talk.session.save(tmp_path / "one.png", learn=False)
+    assert memory.recall("mia") == ()
+    talk.session.save(tmp_path / "two.png")
+    assert [(one.kind, one.source) for one in memory.recall("mia")] == [("acne", "inferred")]
+
+
+def test_one_photo_counts_once_however_often_it_is_corrected(opened, memory):
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles", 0.5))
+    for _ in range(3):
+        talk.do({"do": "adjust", "what": "last", "delta": -0.1})
+    talk.do({"do": "accept"})
+    (seen,) = memory.why("mia", "wrinkles")
+    assert (seen.strength, seen.source) == (0.2, "accepted")
+
+
+def test_tastes_follow_the_kind_of_photo(opened):
+    def open_in(size):
+        talk = opened(user="mia")
+        talk.studio.seen["size"] = size
+        return talk
+
+    for _ in range(4):
+        for size, strength in ((0.7, 0.8), (0.2, 0.2)):
+            talk = open_in(size)
+            talk.do(reduce("wrinkles", strength))
+            talk.do({"do": "accept"})
+    close, far = open_in(0.68), open_in(0.22)
+    reply = close.do(AUTO)
+    far.do(AUTO)
+    assert close.strength("wrinkles", "nose") > 0.7 and far.strength("wrinkles", "nose") < 0.3
+    assert "you were happy with about that in 4 of 4 close-ups" in reply.text
+
+
+def test_a_paused_memory_neither_learns_nor_speaks(opened, memory):
+    opened(user="mia").do({"do": "keep", "what": "redness", "always": True})
+    memory.pause("mia")
+    talk = opened(user="mia")
+    talk.do(AUTO)
+    assert talk.strength("redness", "cheeks") == 0.5
+    assert "memory is paused" in talk.do({"do": "remember"}).text
+    memory.resume("mia")
+    after = opened(user="mia")
+    after.do(AUTO)
+    assert after.strength("redness", "cheeks") == 0
+    assert len(memory.why("mia", "everything")) == 1
+
+
+def test_a_rule_about_light_is_remembered(opened, memory):
+    talk = opened(user="mia")
+    talk.do({"do": "tone", "attribute": "temperature", "amount": 0.3, "always": True})
+    assert [(one.kind, one.amount) for one in memory.recall("mia")] == [("temperature", 0.3)]
+
+
+def test_after_forget_everything_no_byte_of_the_user_is_left(opened, memory, tmp_path):
+    memory.learn("someone else", [])
+    opened(user="someone else").do(reduce("acne", 0.4, always=True))
+    for _ in range(30):
+        talk = opened(user="mia-the-user")
+        talk.do(AUTO, {"do": "keep", "what": "other", "phrase": "tiny-bruise-of-hers"})
+        talk.do({"do": "adjust", "what": "wrinkles", "delta": -0.1})
+        talk.do({"do": "accept"})
+    folder = tmp_path / "home"
+
+    def left():
+        return b"".join(path.read_bytes() for path in folder.iterdir())
+
+    assert b"mia-the-user" in left() and talk.session._chat.visit.encode() in left()
+    talk.do({"do": "forget", "what": "everything"})
+    for trace in (b"mia-the-user", b"tiny-bruise", talk.session._chat.visit.encode()):
+        assert trace not in left()
+    assert b"someone else" in left()
+    after, stranger = opened(user="mia-the-user"), opened(user="nobody yet")
+    assert after.do(AUTO).text == stranger.do(AUTO).text
+
+
+def test_neither_pixels_nor_file_names_reach_the_database(memory, opened, tmp_path):
+    talk = opened(user="mia")
+    talk.agent.settings = talk.agent.settings.model_copy(update={"keep_chats": True})
+    source = tmp_path / "secret-name.png"
+    photos.save(photos.load(talk.studio.photo()), source)
+    session = talk.agent.open(source, user="mia")
+    told = session.say(talk.script.learn("fix secret-name.png", reduce("wrinkles"), AUTO))
+    session.say(talk.script.learn("perfect, save it", {"do": "accept"}, {"do": "save"}))
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "home").iterdir())
+    assert b"secret-name" not in stored and str(tmp_path).encode() not in stored
+    assert b"fix a file" in stored
+    pixels = told.photo.pixels
+    assert not any(row.tobytes() in stored for row in pixels)
+    size = len(stored)
+    session.say(talk.script.learn("forget all", {"do": "forget", "what": "everything"}))
+    emptied = b"".join(path.read_bytes() for path in (tmp_path / "home").iterdir())
+    assert b"fix a file" not in emptied and len(emptied) <= size

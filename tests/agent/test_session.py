@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from agent import RetouchAgent
 from agent.questions import ASK_BELOW
-from llm.commands import Turn
+from llm.commands import Turn, Unsupported
+from llm.parser import Parsed
 from memory.store import StoreError
 from vision import photo as photos
 from vision.errors import FreckleError
@@ -162,16 +165,14 @@ def test_what_changes_nothing_needs_no_confidence(opened):
     assert opened().do({"do": "help"}, confidence=0.0).outcome == "answered"
 
 
-def test_tone_and_the_unlearnt_are_told_and_the_rest_is_done(opened):
+def test_what_cannot_be_done_is_told_and_the_rest_is_done(opened):
     talk = opened()
     reply = talk.do(
-        {"do": "tone", "attribute": "brightness", "amount": 0.3},
         {"do": "reduce", "what": "other", "strength": 1.0, "phrase": "the sports car"},
         {"do": "unsupported", "phrase": "slim the nose"},
         ACNE,
     )
     assert reply.changed
-    assert "cannot change light and colour yet" in reply.text
     assert "cannot recognise the sports car yet" in reply.text
     assert "“slim the nose” is outside" in reply.text
     assert talk.strength("acne", "chin") == 1.0
@@ -297,3 +298,28 @@ def test_a_memory_that_cannot_be_read_is_told_when_the_photo_is_opened(opened, t
     agent = RetouchAgent.load(settings=settings, studio=(talk := opened()).studio)
     with pytest.raises(StoreError):
         agent.open(talk.studio.photo(), user="mia")
+
+
+def test_the_reply_says_who_read_the_message_where_the_chosen_model_failed(opened):
+    talk = opened()
+    wish = {"do": "reduce", "what": "acne", "where": ["face"], "strength": 1}
+    text = talk.script.learn("zap it", wish)
+    talk.script.lines[text] = replace(talk.script.lines[text], trouble="qwen3 cannot be reached")
+    reply = talk.session.say(text)
+    assert reply.text.endswith(" Read by the built-in model, since qwen3 cannot be reached.")
+    assert reply.report.reply == reply.text and reply.changed
+    assert "qwen3" not in talk.session.undo().text
+    # A question that is asked back says it, too.
+    talk.script.lines[text] = replace(talk.script.lines[text], confidence=0.1)
+    assert talk.session.say(text).text.endswith("since qwen3 cannot be reached.")
+
+
+def test_another_language_is_answered_with_what_it_needs(opened):
+    talk = opened()
+    turn = Turn(commands=[Unsupported(phrase="quita las ojeras")])
+    talk.script.lines["quita las ojeras"] = Parsed(turn, 1.0, foreign=True)
+    reply = talk.session.say("quita las ojeras")
+    assert (reply.outcome, reply.exit_code) == ("nothing", 3)
+    assert "only understand English" in reply.text and "larger language model" in reply.text
+    assert "outside of what I do" not in reply.text
+    assert reply.report.commands == tuple(turn.commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_a_wrong_setting_names_itself(freckle, portrait, monkeypatch):
     outcome = freckle("retouch", portrait, WISH)
     assert outcome.code == 2
     assert "dtype" in one_line(outcome.err)
+
+
+def test_another_model_reads_messages_and_says_when_it_cannot(freckle, monkeypatch):
+    monkeypatch.setenv("FRECKLE_MODEL", "embedded")  # what --model sets ends with the test
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    outcome = freckle("--model", f"qwen3@{url}", "parse", "undo")
+    assert json.loads(outcome.out) == {"commands": [{"do": "undo", "steps": 1}]}
+    line = "freckle: read by the built-in model, since qwen3 cannot be reached\n"
+    assert (outcome.code, outcome.err) == (0, line)
+    outcome = freckle("--model", url, "parse", "undo")
+    assert outcome.code == 2 and f"NAME@{url}" in one_line(outcome.err)
 
 
 def test_files_that_are_no_photos(freckle, portrait, tmp_path):
@@ -256,6 +270,20 @@ def test_parse_answers_a_file_in_order(freckle, tmp_path):
     ]
 
 
+def test_a_message_that_is_too_long_stops_no_other(freckle, tmp_path):
+    file = tmp_path / "lines.jsonl"
+    texts = ["undo", "word " * 500, "redo"]
+    rows = [json.dumps({"id": number, "text": text}) for number, text in enumerate(texts)]
+    file.write_text("\n".join(rows))
+    outcome = freckle("parse", "--jsonl", file)
+    first, refused, last = (json.loads(line) for line in outcome.out.splitlines())
+    assert [one["commands"][0]["do"] for one in (first, last)] == ["undo", "redo"]
+    assert refused["id"] == 1 and "too long" in refused["error"]
+    assert outcome.code == 2 and "1 of 3 messages" in one_line(outcome.err)
+    alone = freckle("parse", "word " * 500)
+    assert alone.code == 2 and "too long" in one_line(alone.err)
+
+
 @pytest.mark.parametrize(
     "bad", ["nonsense", '{"id": 1}', '{"id": 1, "text": "a", "state": {"last": 5}}', "[]"]
 )
@@ -324,11 +352,12 @@ def test_models_lists_every_weight_file_with_its_licence(freckle):
     assert {path.name for path in listed.keys() - shipped} == {
         "centerface.onnx",
         "model.safetensors",
+        "model.npz.xz",
     }
     for path, line in listed.items():
         assert line["size"] == path.stat().st_size
         assert line["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert line["license"] in {"Apache-2.0", "MIT"} and line["source"]
+        assert line["license"] in {"Apache-2.0", "MIT", "BSD-3-Clause"} and line["source"]
     text = freckle("models").out
     assert all(line["sha256"] in text for line in lines)
 

@@ -134,7 +134,7 @@ def _turn(visit: Visit, text: str, said: Said) -> Shown:
             return said, _pair(visit, _marked(visit)), gr.skip()
         if not reply.changed and reply.view is None and reply.saved is None:
             return said, gr.skip(), gr.skip()
-        result = visit.session.save(visit.folder / visit.name, overwrite=True)
+        result = visit.session.save(visit.folder / visit.name, overwrite=True, learn=False)
         after = visit.session.photo.to_pil() if reply.view == "before" else reply.image
         views = _pair(visit, after)
     return said, views, gr.DownloadButton(value=str(result), interactive=True)

@@ -1,0 +1,210 @@
+"""Light and colour in a conversation: amounts add up, are corrected, kept out, undone, replayed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from agent.recipe import Recipe, RecipeError, apply
+
+ACNE = {"do": "reduce", "what": "acne", "strength": 1.0}
+
+
+def tone(amount, *where, attribute="brightness", **more):
+    wish = {"do": "tone", "attribute": attribute, "amount": amount, **more}
+    return wish | ({"where": list(where)} if where else {})
+
+
+@pytest.fixture
+def talk(opened):
+    return opened()
+
+
+def test_several_tones_in_one_message(talk):
+    reply = talk.do(tone(0.3, "background"), tone(0.15, "face", attribute="temperature"), ACNE)
+    assert reply.changed
+    assert talk.light("background") == 0.3
+    assert talk.light("nose") == 0.15
+    assert talk.light("hair") == 0
+    assert talk.strength("acne", "chin") == 1.0
+    assert "The background is brighter (mean lightness 50.0 → 80.0)" in reply.text
+    assert "the face is warmer" in reply.text
+
+
+def test_amounts_add_up_per_attribute_and_place_and_stop_at_the_ends(talk):
+    talk.do(tone(0.3, "background"))
+    talk.do(tone(0.3, "background"))
+    assert talk.light("background") == 0.6
+    report = talk.do(tone(-0.1, "background", attribute="contrast")).report
+    assert [(e.what, e.strength) for e in report.edits] == [("brightness", 0.6), ("contrast", -0.1)]
+    talk.do(tone(0.9, "background"))
+    reply = talk.do(tone(0.2, "background"))
+    assert (reply.outcome, talk.light("background")) == ("nothing", 0.9)
+    assert "as far as it goes" in reply.text
+
+
+def test_the_whole_photo_and_a_part_add_up(talk):
+    talk.do(tone(0.2), tone(0.1, "face"))
+    assert talk.light("background") == 0.2
+    assert talk.light("nose") == pytest.approx(0.3)
+
+
+def test_a_tone_and_its_opposite_leave_the_photo(talk):
+    talk.do(tone(0.3))
+    reply = talk.do(tone(-0.3))
+    assert reply.changed
+    assert talk.session.result.pixels.tobytes() == talk.session.photo.pixels.tobytes()
+    assert reply.report.edits == ()
+    assert "brightness of the whole photo is no longer changed" in reply.text
+
+
+def test_feedback_on_the_last_is_on_the_tone(talk):
+    talk.do(ACNE)
+    talk.do(tone(-0.4, "face", "hair"))
+    talk.do({"do": "adjust", "what": "last", "delta": -0.1})
+    assert talk.light("nose") == talk.light("hair") == -0.3
+    assert talk.strength("acne", "chin") == 1.0
+    talk.do({"do": "adjust", "what": "last", "delta": -0.9})
+    assert talk.light("nose") == 0
+
+
+def test_feedback_at_a_part_changes_that_part(talk):
+    talk.do(tone(0.4, "face"))
+    talk.do({"do": "adjust", "what": "last", "where": ["nose"], "delta": -0.1})
+    assert talk.light("nose") == pytest.approx(0.3)
+    assert talk.light("chin") == 0.4
+    talk.do({"do": "restore", "what": "everything", "where": ["cheeks"]})
+    assert talk.light("cheeks") == 0
+    assert talk.light("chin") == 0.4
+
+
+def test_restoring_everything_takes_tones_and_edits_back(talk):
+    talk.do(ACNE, tone(0.4, "background"))
+    talk.do({"do": "restore", "what": "everything"})
+    assert talk.session.result.pixels.tobytes() == talk.session.photo.pixels.tobytes()
+
+
+def test_restoring_a_kind_leaves_tones(talk):
+    talk.do(ACNE, tone(0.4))
+    talk.do({"do": "restore", "what": "acne"})
+    assert talk.strength("acne", "chin") == 0
+    assert talk.light("background") == 0.4
+
+
+def test_undo_redo_and_reset(talk):
+    talk.do(tone(0.3))
+    talk.do(tone(0.3))
+    talk.session.undo()
+    assert talk.light("hair") == 0.3
+    talk.session.redo()
+    assert talk.light("hair") == 0.6
+    assert "untouched photo" in talk.session.reset().text
+    assert talk.light("hair") == 0
+
+
+def test_a_keep_holds_against_tones_whenever_it_was_said(talk):
+    talk.do(tone(0.3))
+    reply = talk.do({"do": "keep", "what": "everything", "where": ["lips"]})
+    assert talk.light("lips") == 0
+    talk.do(tone(0.3))
+    assert (talk.light("lips"), talk.light("hair")) == (0, 0.6)
+    assert {keep.max_change for keep in reply.report.kept} == {0}
+    reply = talk.do(tone(0.3, "lips"))
+    assert reply.outcome == "nothing"
+    assert "kept whole" in reply.text
+    talk.do({"do": "allow", "what": "everything", "where": ["lips"]}, tone(0.3, "lips"))
+    assert talk.light("lips") == pytest.approx(0.9)
+
+
+def test_the_parser_is_told_of_tones(talk):
+    talk.do(ACNE)
+    talk.do(tone(0.3, "face", "hair"))
+    talk.do({"do": "explain"})
+    told = talk.script.told[-1]
+    assert [(e.what, e.where, e.strength) for e in told.edits] == [
+        ("acne", ["face"], 1.0),
+        ("brightness", ["face", "hair"], 0.3),
+    ]
+    assert told.last == 1
+
+
+def test_explain_says_amount_and_measurement(talk):
+    talk.do(tone(0.3, "background"))
+    text = talk.do({"do": "explain"}).text
+    assert "the brightness of the background (amount +0.30, measured mean lightness 50.0" in text
+
+
+def test_several_faces_are_asked_about_only_where_a_face_is_meant(opened):
+    talk = opened({"acne": ["chin"]}, {"acne": ["chin"]})
+    assert talk.do(tone(0.3, "background")).changed
+    assert talk.do(tone(0.3, "face")).outcome == "asked"
+    reply = talk.session.say("the one on the right")
+    assert reply.changed
+    assert (talk.light("nose", 0), talk.light("nose", 1)) == (0, 0.3)
+    assert [edit.who for edit in reply.report.edits] == [None, 2]
+    talk.do(tone(0.2, "hair", who="everyone"))
+    assert (talk.light("hair", 0), talk.light("hair", 1)) == (0.2, 0.2)
+
+
+def test_without_a_face_the_whole_photo_has_a_tone_and_nothing_else(nobody):
+    talk = nobody()
+    assert talk.do(tone(0.3)).changed
+    talk.do({"do": "adjust", "what": "last", "delta": 0.1})
+    assert talk.light("hair") == 0.4
+    reply = talk.do(tone(0.3, "face"))
+    assert (reply.outcome, "no face" in reply.text) == ("nothing", True)
+
+
+def test_a_standing_rule_is_said_not_to_be_remembered(opened):
+    reply = opened(user="mia").do(tone(0.3, always=True))
+    assert reply.changed
+    assert "do not remember" in reply.text
+
+
+def test_a_recipe_replays_tones(talk):
+    talk.do(ACNE, tone(0.3, "background"), tone(0.15, "face", attribute="temperature"))
+    recipe = Recipe.from_json(talk.session.recipe().to_json())
+    replayed = apply(talk.session.photo, recipe, talk.studio)
+    assert replayed.pixels.tobytes() == talk.session.result.pixels.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"amount": 2}, "amount"), ({"where": "sky"}, "where"), ({"face": 4}, "face"),
+     ({"face": None}, "face")],
+)  # fmt: skip
+def test_a_wrong_tone_in_a_recipe_is_refused(talk, change, told):
+    talk.do(tone(0.3, "face"))
+    written = json.loads(talk.session.recipe().to_json())
+    written["tones"][0] |= change
+    with pytest.raises(RecipeError, match=told):
+        Recipe.from_json(json.dumps(written))
+
+
+def test_the_report_has_the_numbers(talk):
+    report = talk.do(tone(0.3, "background", side="left")).report.to_json()
+    assert report["edits"] == [
+        {"what": "brightness", "where": ["background"], "side": "left", "strength": 0.3,
+         "found": report["edits"][0]["found"], "before": 50.0, "after": 80.0}
+    ]  # fmt: skip
+
+
+def test_marks_are_judged_before_the_photo_is_toned(talk):
+    """A detector sees other marks on a darker face, but the wish was about the photo as it is."""
+    healed = talk.do(ACNE).report.edits
+    measure = talk.studio.measure
+
+    def fooled(analysis, plan, rendering):
+        if not plan.tones:
+            return measure(analysis, plan, rendering)
+        unseen = SimpleNamespace(found=0.5, severity_before=1, severity_after=1, reduction=0.0)
+        edits = (unseen,) * len(plan.edits)
+        return replace(measure(analysis, plan, rendering), edits=edits)
+
+    talk.studio.measure = fooled
+    report = talk.do(tone(-0.5, "face")).report
+    assert report.edits[: len(healed)] == healed
+    assert len(report.edits) == len(healed) + 1
