@@ -119,7 +119,10 @@ def test_lossy_formats_keep_size_and_meaning(tmp_path, array, ending):
     again = load(save(source, tmp_path / f"a.{ending}", overwrite=True))
     assert again.pixels.shape[:2] == array.shape[:2]
     assert again.bits == (source.bits if ending == "heic" else 8)
-    assert (again.alpha is not None) == (source.alpha is not None and ending != "jpg")
+    seen_through = source.alpha is not None and ending != "jpg"
+    if ending == "webp" and seen_through:  # libwebp leaves out an alpha that hides nothing
+        seen_through = source.to_pil().getextrema()[-1][0] < 255
+    assert (again.alpha is not None) == seen_through
 
 
 @pytest.mark.parametrize("bits", [8, 16])
