@@ -28,6 +28,9 @@ from llm.grammar import (
 from llm.words import Message
 from vision.vocabulary import default_region
 
+# Commands about something at a place: said twice, they are still one wish.
+PLACED = frozenset(("reduce", "keep", "allow", "adjust", "restore", "tone", "auto", "unsupported"))
+
 
 def write(drafts: Sequence[dict[str, Any]], message: Message) -> list[int]:
     """Token sequence of drafts: commands as in commands.md, with references where they were spoken.
@@ -166,10 +169,10 @@ def _value(draft: dict[str, Any], edit: StateEdit | None) -> float:
 
 
 def _merge(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Drop repeated commands; regions of neighbours that differ in nothing else become one list."""
+    """Drop repeated wishes; regions of neighbours that differ in nothing else become one list."""
     merged: list[dict[str, Any]] = []
     for command in commands:
-        if command in merged:
+        if command in (merged if command["do"] in PLACED else merged[-1:]):
             continue
         previous = merged[-1] if merged else {}
         if command["do"] in ("reduce", "keep") and command.get("what") not in (None, "other"):

@@ -13,7 +13,7 @@ import pytest
 
 from llm.sequences import read
 from training.language.corpus import fragments, messages
-from training.language.corpus.samples import sample
+from training.language.corpus.samples import _finished, sample
 from training.language.corpus.speaker import Speaker
 from vision.vocabulary import KINDS, REGIONS
 
@@ -102,3 +102,23 @@ def test_no_long_test_sentence_is_a_fragment_or_a_sample(drawn):
     assert len(sentences) > 100
     known = {plain(text) for text in strings(fragments.load())} | {plain(s.text) for s in drawn}
     assert not sentences & known
+
+
+def test_every_wish_outside_of_retouching_is_taught():
+    frame = {
+        "t": "[[make me taller]], {u} and [[a thinner waist]]",
+        "c": [{"do": "unsupported", "phrase": name} for name in ("1", "u", "2")],
+    }
+    said = messages.spoken(Speaker(random.Random(3)), frame)
+    one = _finished(said, Speaker(random.Random(3)), None, 0.0)
+    commands = read(one.sequence, one.message).commands
+    assert [command.do for command in commands] == ["unsupported"] * 3
+    assert [commands[0].phrase, commands[2].phrase] == ["make me taller", "a thinner waist"]
+
+
+def test_saving_again_after_undo_is_taught():
+    frame = {"t": "save, undo, save again", "c": [{"do": "save"}, {"do": "undo"}, {"do": "save"}]}
+    one = _finished(
+        messages.spoken(Speaker(random.Random(3)), frame), Speaker(random.Random(3)), None, 0.0
+    )
+    assert [c.do for c in read(one.sequence, one.message).commands] == ["save", "undo", "save"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from llm.commands import State
 from llm.grammar import MAX_COMMANDS, Grammar, Place
-from llm.sequences import write
+from llm.sequences import PLACED, write
 from llm.words import Message, Speller, split
 from training.language.corpus import discourse, lists, messages, wishes
 from training.language.corpus.noise import disturb
@@ -174,15 +174,19 @@ def _finished(
 
 
 def _distinct(drafts: list[Draft]) -> list[Draft]:
-    """Drafts without repeats that differ in nothing but the words quoted."""
+    """Drafts without repeats; words quoted tell them apart where nothing else does."""
     seen: list[Draft] = []
     for draft in drafts:
-        if not any(_meant(draft) == _meant(other) for other in seen):
+        # "Save, undo, save": what walks or looks is meant again, unless it follows itself.
+        before = seen if draft["do"] in PLACED else seen[-1:]
+        if not any(_meant(draft) == _meant(other) for other in before):
             seen.append(draft)
     return seen
 
 
 def _meant(draft: Draft) -> Draft:
+    if draft["do"] == "unsupported" or draft.get("what") == "other":
+        return draft
     return {name: value for name, value in draft.items() if name != "span"}
 
 
