@@ -34,6 +34,10 @@ _TENS = {
     "eighty": 80, "ninety": 90,
 }  # fmt: skip
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4}
+# Parts that are only such after a count: "a fifth" may be a person, "the tenth" a day.
+_COUNTED = {"fifth": 5, "fifths": 5, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10}
+# "1." at the start of a line, "2)" anywhere: these number the wishes, they are no strengths.
+_ITEM = re.compile(r"(?m)(?:^[ \t]*(\d{1,2})\.(?=\s)|(?<![^\s;,(])(\d{1,2})\)(?=\s))")
 _PERCENT = {"%", "percent", "pct", "perc", "prozent"}
 
 
@@ -71,7 +75,12 @@ class Message:
     @cached_property
     def numbers(self) -> dict[int, Number]:
         """The shares of 1 in the text, by the index of their first word."""
-        return {number.first: number for number in find_numbers(self.forms)}
+        items = _items(self.text)
+        return {
+            number.first: number
+            for number in find_numbers(self.forms)
+            if self.words[number.first].start not in items
+        }
 
     def quote(self, first: int, last: int) -> str:
         """The user's own words from word `first` to word `last`, both included."""
@@ -103,6 +112,15 @@ def split(text: str, speller: Speller | None = None) -> Message:
     return Message(text, tuple(words))
 
 
+def _items(text: str) -> frozenset[int]:
+    """Where the numbers stand that count the lines of a list: 1, 2 and so on."""
+    found = list(_ITEM.finditer(text))
+    counted = [int(match[1] or match[2]) for match in found]
+    if len(found) < 2 or counted != list(range(1, len(found) + 1)):
+        return frozenset()
+    return frozenset(match.start(match.lastindex or 0) for match in found)
+
+
 def find_numbers(forms: Sequence[str]) -> list[Number]:
     """Shares of 1 in a list of words: 37 %, 0.4, 3/10, forty five, two thirds, half."""
     found, at = [], 0
@@ -123,9 +141,9 @@ def _number_at(forms: Sequence[str], at: int) -> Number | None:
     raw, length = _count_at(forms, at)
     if raw is None:
         return None
-    if word(length) in _PARTS:
-        share = raw / _PARTS[word(length)]
-        return Number(at, at + length, round(share, 2), plain=False)
+    parts = (_PARTS | _COUNTED).get(word(length))
+    if parts is not None and raw < parts:
+        return Number(at, at + length, round(raw / parts, 2), plain=False)
     if word(length) == "/" and word(length + 1).isdecimal() and int(word(length + 1)):
         share = raw / int(word(length + 1))
         return Number(at, at + length + 1, round(share, 2), plain=False)

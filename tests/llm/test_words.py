@@ -16,6 +16,8 @@ from llm.words import Speller, find_numbers, split
         ("by half, or three quarters, or a third", [0.5, 0.75, 0.33]),
         ("a hundred percent, one hundred", [1.0, 1.0]),
         ("3/10, 7 out of 10", [0.3, 0.7]),
+        ("by one fifth, four fifths and three tenths", [0.2, 0.8, 0.3]),
+        ("the fifth person from the left", []),
         ("make me 250% prettier", []),
     ],
 )
@@ -28,6 +30,18 @@ def test_small_bare_numbers_may_count_something_else():
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("1. acne 50\n2. lines: soften\n3. moles", [0.5]),
+        ("1) acne 50 2) redness 30", [0.5, 0.3]),
+        ("acne to 1. redness 2) 40", [1.0, 0.02, 0.4]),
+    ],
+)
+def test_numbers_of_a_list_are_no_shares(text, shares):
+    assert [number.value for number in split(text).numbers.values()] == shares
 
 
 def test_quotes_are_the_users_own_letters():

@@ -72,7 +72,18 @@ def _items(s: Speaker, count: int, plain: float = 0.6) -> list[Thing]:
 def _joined(s: Speaker, parts: list[str]) -> str:
     if len(parts) == 1:
         return parts[0]
+    if s.chance(0.06):
+        return _ticked_off(s, parts)
     return s.pick(_SEPARATORS).join(parts[:-1]) + s.pick(_LAST) + parts[-1]
+
+
+def _ticked_off(s: Speaker, parts: list[str]) -> str:
+    """As a list with numbers or dashes, in lines or in one."""
+    mark = s.pick(("{n}. ", "{n}) ", "{n}) ", "- ", "* "))
+    apart = s.pick(("\n", " ", ", ")) if mark == "{n}) " else "\n"
+    ending = s.pick(("", "", ".", ";"))
+    numbered = [f"{mark.format(n=at)}{part}" for at, part in enumerate(parts, start=1)]
+    return f"{ending}{apart}".join(numbered) + ending.replace(";", "")
 
 
 def shared_verb(s: Speaker, count: int) -> Utterance:

@@ -91,6 +91,14 @@ _PARTS = {
     0.75: ("three quarters", "three-quarters"),
     0.33: ("a third", "one third"),
     0.67: ("two thirds", "two-thirds"),
+    0.2: ("one fifth", "one-fifth"),
+    0.4: ("two fifths",),
+    0.6: ("three fifths",),
+    0.8: ("four fifths", "four-fifths"),
+    0.1: ("one tenth",),
+    0.3: ("three tenths",),
+    0.7: ("seven tenths",),
+    0.9: ("nine tenths",),
 }  # fmt: skip
 _ADJECTIVES = (
     "ugly", "nasty", "annoying", "horrible", "stupid", "little", "awful", "tiny", "big", "damn",
@@ -328,7 +336,8 @@ class Speaker:
             [10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 5 * self.rng.randint(1, 19)]
         )
         if roll < 0.08:
-            share = self.pick(list(_PARTS))
+            common = list(_PARTS)[:5]
+            share = self.pick(common if self.chance(0.7) else list(_PARTS))
             return self.pick(_PARTS[share]), Spoken(share)
         if roll < 0.25:
             percent = self.rng.randint(3, 99)
