@@ -113,7 +113,7 @@ def test_the_command_tunes_and_hands_over_the_adapter(tiny, tmp_path, monkeypatc
     template = LocalChatModel.load(str(tmp_path / "mine")).tokenizer.chat_template
     assert template == TEMPLATE
     other = shutil.copytree(tiny, tmp_path / "other")
-    with pytest.raises(FreckleError, match="holds a run on"):
+    with pytest.raises(FreckleError, match="holds a run with another base"):
         causal.train(tmp_path / "run", str(other), replace(PLAN, steps=3))
 
 

@@ -9,9 +9,8 @@ checkpoint in its folder and gives the result of an unbroken run.
 from __future__ import annotations
 
 import json
-import os
-import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from llm.prompt import TEMPLATE, TUNED, answer, conversation, render
 from llm.sequences import read
+from training.language import loop
 from training.language.corpus.samples import Sample, sample
 from vision.errors import FreckleError
 
@@ -34,20 +34,17 @@ IGNORED = -100  # label of what is read and not to be learnt
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to tune. `budget` in seconds (None: all steps)."""
+class Plan(loop.Plan):
+    """How to tune; `rank` and `alpha` are LoRA's."""
 
     steps: int = 4_000
     batch: int = 16
     rate: float = 2e-4
     warmup: int = 50
-    rank: int = 16
-    alpha: int = 32
-    seed: int = 1
-    budget: float | None = None
     checkpoint_every: float = 120.0
     log_every: int = 20
-    workers: int = 1
+    rank: int = 16
+    alpha: int = 32
 
 
 @dataclass
@@ -143,69 +140,18 @@ def train(folder: Path, base: str, plan: Plan) -> float:
         [p for p in tuned.parameters() if p.requires_grad], plan.rate, weight_decay=0.01
     )
     model, optimizer = accelerator.prepare(tuned, optimizer)
-    run = _Run(folder / "checkpoint.pt", tuned, optimizer, base)
-    step, spent = run.resume() if run.file.exists() else (0, 0.0)
-    began = saved = time.monotonic()
-    loss = torch.tensor(float("nan"))
-    model.train()
+    kept = loop.Trained(lambda: adapter_of(tuned), partial(set_adapter, tuned), {"base": base})
+    run = loop.Run(folder, plan, kept, optimizer)
+    run.resume()
     batches = DataLoader(
         Batches(plan, tokenizer),
         batch_size=None,
-        sampler=range(step, plan.steps),
+        sampler=range(run.step, plan.steps),
         num_workers=plan.workers,
     )
-    for batch in batches:
-        elapsed = spent + time.monotonic() - began
-        progress = max(step / plan.steps, elapsed / plan.budget if plan.budget else 0.0)
-        if progress >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = plan.rate * min(1.0, (step + 1) / plan.warmup) * (1 - progress)
-        torch.manual_seed(plan.seed * 1_000_003 + step)
-        loss = loss_of(model, batch.to(accelerator.device))
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        step += 1
-        if step % plan.log_every == 0:
-            run.log(step=step, loss=round(loss.item(), 4), seconds=round(elapsed))
-        if time.monotonic() - saved > plan.checkpoint_every:
-            saved = time.monotonic()
-            run.save(step, spent + saved - began)
-    run.save(step, spent + time.monotonic() - began)
-    save_adapter(folder / "adapter", tuned, tokenizer, base, step)
-    return loss.item()
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What has to outlive a killed run: the adapter, the optimizer, steps and seconds so far."""
-
-    file: Path
-    model: PeftModel
-    optimizer: Any
-    base: str
-
-    def save(self, step: int, spent: float) -> None:
-        part = self.file.with_suffix(".part")
-        kept = {"base": self.base, "weights": adapter_of(self.model), "step": step, "spent": spent}
-        torch.save({**kept, "optimizer": self.optimizer.state_dict()}, part)
-        os.replace(part, self.file)
-
-    def resume(self) -> tuple[int, float]:
-        kept = torch.load(self.file, weights_only=True)
-        if kept["base"] != self.base:
-            raise FreckleError(
-                f"{self.file.parent} holds a run on {kept['base']}: name an empty folder"
-            )
-        set_adapter(self.model, kept["weights"])
-        self.optimizer.load_state_dict(kept["optimizer"])
-        return kept["step"], kept["spent"]
-
-    def log(self, **values: float) -> None:
-        with (self.file.parent / "log.jsonl").open("a") as log:
-            log.write(json.dumps(values) + "\n")
+    loss = run.train(accelerator, model, batches, loss_of)
+    save_adapter(folder / "adapter", tuned, tokenizer, base, run.step)
+    return loss
 
 
 def save_adapter(folder: Path, model: PeftModel, tokenizer: Any, base: str, steps: int) -> None:

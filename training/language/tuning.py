@@ -9,11 +9,10 @@ falls with the time that is spent, so that a run ends annealed however fast the 
 from __future__ import annotations
 
 import json
-import os
 import random
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -36,27 +35,24 @@ from llm.encoder import (
 )
 from llm.grammar import PAD
 from llm.words import Speller
+from training.language import loop
 from training.language.corpus.samples import lexicon, sample
-from vision.errors import FreckleError
 from vision.minilm import known_words, load_encoder, load_tokenizer, new_encoder
 
 CHUNK = 32  # batches that are made, sorted by length and shuffled together
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to train. `budget` in seconds (None: all steps); `lexicon` in samples that make it."""
+class Plan(loop.Plan):
+    """How to train; `lexicon` in samples that make it."""
 
     steps: int = 20_000
     batch: int = 32
     rate: float = 7e-4
     warmup: int = 200
-    seed: int = 1
-    budget: float | None = None
     checkpoint_every: float = 60.0
     log_every: int = 50
     lexicon: int = 30_000
-    workers: int = 1
 
 
 @dataclass
@@ -65,6 +61,9 @@ class Batch:
 
     sources: Sources
     sequences: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(self.sources.to(device), self.sequences.to(device))
 
 
 class Chunks(Dataset):
@@ -145,12 +144,11 @@ def trained(model: ParserModel) -> dict[str, Tensor]:
     return weights
 
 
-def _begin_with(model: ParserModel, weights: Path) -> None:
-    """Take over what an earlier run wrote (`export`)."""
-    earlier = load((weights / "model.safetensors").read_bytes())
+def _take(model: ParserModel, weights: dict[str, Tensor]) -> None:
+    """Take over what an earlier run trained."""
     with torch.no_grad():
         for name, value in trained(model).items():
-            value.copy_(earlier[name])
+            value.copy_(weights[name])
 
 
 def train(folder: Path, plan: Plan, shape: Shape, start: Path | None = None) -> float:
@@ -164,39 +162,18 @@ def train(folder: Path, plan: Plan, shape: Shape, start: Path | None = None) -> 
     words = _words(folder / "words.txt", plan.lexicon)
     model = build(shape, plan.seed)
     if start is not None:
-        _begin_with(model, start)
+        _take(model, load((start / "model.safetensors").read_bytes()))
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], plan.rate, weight_decay=0.01, fused=True
     )
     model, optimizer = accelerator.prepare(model, optimizer)
     bare = accelerator.unwrap_model(model)
-    file = folder / "checkpoint.pt"
-    step, spent = _resume(file, bare, optimizer) if file.exists() else (0, 0.0)
-    began = saved = time.monotonic()
-    loss = torch.tensor(float("nan"))
-    model.train()
-    for batch in _batches(Chunks(plan, words), step):
-        elapsed = spent + time.monotonic() - began
-        progress = max(step / plan.steps, elapsed / plan.budget if plan.budget else 0.0)
-        if progress >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = plan.rate * min(1.0, (step + 1) / plan.warmup) * (1 - progress)
-        torch.manual_seed(plan.seed * 1_000_003 + step)
-        batch = Batch(batch.sources.to(accelerator.device), batch.sequences.to(accelerator.device))
-        loss = loss_of(model, batch)
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        step += 1
-        if step % plan.log_every == 0:
-            _log(folder, step=step, loss=round(loss.item(), 4), seconds=round(elapsed))
-        if time.monotonic() - saved > plan.checkpoint_every:
-            saved = time.monotonic()
-            _save(file, bare, optimizer, step, spent + saved - began)
-    _save(file, bare, optimizer, step, spent + time.monotonic() - began)
-    return loss.item()
+    kept = loop.Trained(
+        lambda: trained(bare), partial(_take, bare), {"shape": asdict(bare.decoder.shape)}
+    )
+    run = loop.Run(folder, plan, kept, optimizer)
+    run.resume()
+    return run.train(accelerator, model, _batches(Chunks(plan, words), run.step), loss_of)
 
 
 def _batches(chunks: Chunks, step: int) -> Iterator[Batch]:
@@ -220,40 +197,6 @@ def _words(file: Path, count: int) -> list[str]:
     if not file.exists():
         file.write_text("\n".join(lexicon(count)) + "\n")
     return file.read_text().split()
-
-
-def _log(folder: Path, **values: float) -> None:
-    with (folder / "log.jsonl").open("a") as log:
-        log.write(json.dumps(values) + "\n")
-
-
-def _save(
-    file: Path, model: ParserModel, optimizer: torch.optim.Optimizer, step: int, spent: float
-) -> None:
-    part = file.with_suffix(".part")
-    torch.save(
-        {
-            "shape": asdict(model.decoder.shape),
-            "weights": trained(model),
-            "optimizer": optimizer.state_dict(),
-            "step": step,
-            "spent": spent,
-        },
-        part,
-    )
-    os.replace(part, file)
-
-
-def _resume(file: Path, model: ParserModel, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
-    """Load a checkpoint; the steps and seconds that it took."""
-    kept = torch.load(file, weights_only=True)
-    if Shape(**kept["shape"]) != model.decoder.shape:
-        raise FreckleError(f"{file.parent} holds a run of another shape: name an empty folder")
-    with torch.no_grad():
-        for name, value in trained(model).items():
-            value.copy_(kept["weights"][name])
-    optimizer.load_state_dict(kept["optimizer"])
-    return kept["step"], kept["spent"]
 
 
 def export(folder: Path, weights: Path) -> None:
