@@ -15,7 +15,7 @@ from vision.compose import CLOSED
 from vision.detector import Detection
 from vision.errors import FreckleError
 from vision.faces import CROP_SIZE
-from vision.prompts import PHRASES, nearest_kind, text_tower
+from vision.prompts import PHRASES, OwnWords, text_tower, understood
 from vision.regions import Surfaces
 from vision.retoucher import RetouchNetwork
 from vision.settings import Settings
@@ -23,7 +23,7 @@ from vision.surroundings import skin_tone
 from vision.vocabulary import NETWORK_KINDS
 from vision.weights_file import RETOUCH_FOLDER, load_gate, load_network
 
-# Likeness to the nearest kind (`prompts.nearest_kind`) below which "not found" is said rather than
+# Likeness to the nearest kind (`prompts.understood`) below which "not found" is said rather than
 # guessed: from here on the nearest kind is the right one four times in five, by a logistic fit on
 # phrases each against all others and on things that are no imperfection, 5 % of what is said
 # (`training.evaluate.detection`).
@@ -33,15 +33,6 @@ _LEAST_SKIN = 500
 # A black scribble is far from any skin: the first pass leaves a shadow of it, the second takes that
 # away, a third was seen to change nothing for the better.
 _FILL_PASSES = 2
-
-
-@dataclass(frozen=True, eq=False)
-class OwnWords:
-    """A prompt in the user's own words: the known kind it is nearest to, and how near."""
-
-    kind: str
-    likeness: float
-    embedding: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,9 +209,8 @@ def engine() -> RetouchEngine:
 def own_words(phrase: str) -> OwnWords:
     """The known kind that a phrase in the user's own words is nearest to."""
     name = engine().network.config.tower
-    embedded = text_tower(name)([phrase])[0]
-    kind, likeness = nearest_kind(_known_phrases(name) @ embedded)
-    return OwnWords(kind, likeness, embedded)
+    embedded, known = text_tower(name)([phrase])[0], _known_phrases(name)
+    return understood(embedded, known, known @ embedded)
 
 
 @lru_cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -37,18 +38,46 @@ PHRASES: dict[str, tuple[str, ...]] = {
 _NEIGHBOURS = 3
 
 
-def nearest_kind(likeness: np.ndarray) -> tuple[str, float]:
-    """The kind that words are nearest to, and how near: the mean cosine of its nearest phrases.
+# How much the nearest phrases weigh beside the words themselves: the detector was taught those
+# (chosen on validation faces: words alone lose 9 % of the average precision, with this 5 %).
+_LEANING = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class OwnWords:
+    """A prompt in the user's own words.
+
+    Attributes:
+        kind: the kind they are nearest to.
+        likeness: how near: the mean cosine of its nearest phrases.
+        embedding: (text,) unit vector to ask by: the words, leaning toward these phrases.
+    """
+
+    kind: str
+    likeness: float
+    embedding: np.ndarray
+
+
+def understood(words: np.ndarray, known: np.ndarray, likeness: np.ndarray) -> OwnWords:
+    """What words mean, by the phrases of every kind.
 
     Args:
-        likeness: (P,) cosines of the words and every phrase, kinds and phrases in the order of
-            `PHRASES`; a phrase below -1 has no say.
+        words: (text,) unit vector.
+        known: (P, text) unit vectors of the phrases, kinds and phrases in the order of `PHRASES`.
+        likeness: (P,) cosines of words and phrases; a phrase below -1 has no say.
     """
     ends = np.cumsum([len(phrases) for phrases in PHRASES.values()])[:-1]
-    heard = (np.sort(part[part >= -1]) for part in np.split(likeness, ends))
-    scores = [part[-_NEIGHBOURS:].mean() for part in heard]
+    parts = np.split(np.arange(len(known)), ends)
+    nearest = [
+        sorted((at for at in part if likeness[at] >= -1), key=lambda at: -likeness[at])
+        for part in parts
+    ]
+    heard = [part[:_NEIGHBOURS] for part in nearest]
+    scores = [float(np.mean(likeness[part])) for part in heard]
     best = int(np.argmax(scores))
-    return tuple(PHRASES)[best], float(scores[best])
+    leaning = words + _LEANING * known[heard[best]].mean(axis=0)
+    embedding = (leaning / np.linalg.norm(leaning)).astype(np.float32)
+    return OwnWords(tuple(PHRASES)[best], scores[best], embedding)
 
 
 class TextTower(Protocol):

@@ -17,8 +17,7 @@ from training.faces import FaceRow, aligned
 from training.imperfections import painters
 from training.imperfections.base import Base
 from vision import engine, faces, prompts
-from vision.engine import OwnWords
-from vision.prompts import PHRASES, text_tower
+from vision.prompts import PHRASES, OwnWords, text_tower
 from vision.regions import Surfaces
 from vision.vocabulary import NETWORK_KINDS
 

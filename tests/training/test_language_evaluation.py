@@ -68,6 +68,15 @@ def test_a_side_that_nobody_named_does_not_count():
     assert score([ACNE], [plain]).share("side") == 0
 
 
+def test_a_change_that_nobody_asked_for_is_counted():
+    sky = {"do": "unsupported", "phrase": "a blue sky"}
+    talk = Score()
+    for given, wanted in ((ACNE, sky), (sky, sky), ({"do": "chat"}, {"do": "help"}), (sky, ACNE)):
+        talk.add(canonical(turn(given), None), canonical(turn(wanted), None))
+    assert (talk.quiet, talk.unasked) == (3, 1)
+    assert math.isnan(score([ACNE], [ACNE]).overreach)
+
+
 def test_calibration_is_the_gap_between_claim_and_truth():
     one, save, undo = Score(), [(("do", "save"),)], [(("do", "undo"),)]
     for right in (True, True, True, False):

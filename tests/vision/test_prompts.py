@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vision.errors import FreckleError
-from vision.prompts import PHRASES, nearest_kind, text_tower
+from vision.prompts import PHRASES, text_tower, understood
 from vision.vocabulary import NETWORK_KINDS
 
 
@@ -23,11 +23,16 @@ def test_the_nearest_kind_is_that_of_the_nearest_phrases_together():
     scars = sum(len(PHRASES[kind]) for kind in NETWORK_KINDS[: NETWORK_KINDS.index("scars")])
     likeness[0] = 0.9  # one phrase for acne
     likeness[scars : scars + 3] = 0.6
-    assert nearest_kind(likeness) == ("scars", pytest.approx(0.6))
+    known = np.eye(len(likeness), dtype=np.float32)
+    words = known[-1]
+    found = understood(words, known, likeness)
+    assert (found.kind, found.likeness) == ("scars", pytest.approx(0.6))
+    assert found.embedding @ words == pytest.approx(0.5)  # leans as much to each of the three
+    assert known[scars : scars + 4] @ found.embedding == pytest.approx([0.5, 0.5, 0.5, 0])
     likeness[scars] = -2  # has no say
-    assert nearest_kind(likeness)[0] == "scars"
+    assert understood(words, known, likeness).kind == "scars"
     likeness[scars + 1] = 0.1
-    assert nearest_kind(likeness)[0] == "acne"
+    assert understood(words, known, likeness).kind == "acne"
 
 
 @pytest.fixture

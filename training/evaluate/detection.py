@@ -30,9 +30,9 @@ from training.evaluate.removal import Numbers, Truth, area_of, average_precision
 from training.faces import FaceRow, aligned, rows
 from training.imperfections.base import SIZE, Base
 from training.imperfections.render import base_of
-from vision.engine import Found, OwnWords, RetouchEngine
+from vision.engine import Found, RetouchEngine
 from vision.faces import Alignment
-from vision.prompts import PHRASES, TextTower, nearest_kind, text_tower
+from vision.prompts import PHRASES, OwnWords, TextTower, text_tower, understood
 from vision.regions import Surfaces
 from vision.vocabulary import NETWORK_KINDS
 from vision.weights_file import RETOUCH_FOLDER
@@ -179,7 +179,7 @@ def read(phrases: Mapping[str, Sequence[str]], tower: TextTower) -> list[Reading
     likeness = own @ others.T
     names, answers = (np.array([bare(phrase) for _, phrase in some]) for some in (said, known))
     likeness[names[:, None] == answers] = -2
-    taken = (OwnWords(*nearest_kind(row), one) for row, one in zip(likeness, own, strict=True))
+    taken = (understood(one, others, row) for row, one in zip(likeness, own, strict=True))
     return [(meant, words) for (meant, _), words in zip(said, taken, strict=True)]
 
 

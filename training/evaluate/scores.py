@@ -5,6 +5,8 @@ F1        of single commands, all fields counted
 where     of the pairs that name a place: share with the same regions
 side      of the pairs in which either side or face is named: share with the same side and face
 strength  of the pairs that carry a number: share with the same strength, delta or amount
+unasked   of the sentences that ask for no change (talk, questions, wishes outside of retouching):
+          share that is taken for one that does
 ECE       expected calibration error: mean of |share exact - confidence| over 10 equal bins
 
 A pair is a wanted command and a given one with the same `do` and `what` (or `attribute`).
@@ -28,6 +30,9 @@ FIELDS = {
     "side": ("side", "who"),
     "strength": ("strength", "delta", "amount"),
 }
+# Commands that change the photo, and those that only talk.
+CHANGES = frozenset(("reduce", "adjust", "restore", "tone", "auto"))
+TALK = frozenset(("unsupported", "chat", "help", "explain"))
 BINS = 10
 SIZES = ("1 command", "2 commands", "3 and more")
 
@@ -36,8 +41,9 @@ SIZES = ("1 command", "2 commands", "3 and more")
 class Score:
     """Counts over some cases; `right`, `given` and `wanted` count commands.
 
-    `pairs` and `same` count pairs by field; `claims` holds (confidence, exact) and `seconds` the
-    time of every case.
+    `quiet` counts cases that ask for no change, `unasked` those of them that got one. `pairs` and
+    `same` count pairs by field; `claims` holds (confidence, exact) and `seconds` the time of every
+    case.
     """
 
     cases: int = 0
@@ -45,6 +51,8 @@ class Score:
     right: int = 0
     given: int = 0
     wanted: int = 0
+    quiet: int = 0
+    unasked: int = 0
     pairs: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
     claims: list[tuple[float, bool]] = field(default_factory=list)
@@ -62,6 +70,9 @@ class Score:
         self.right += sum((Counter(given) & Counter(wanted)).values())
         self.given += len(given)
         self.wanted += len(wanted)
+        if _verbs(wanted) <= TALK:
+            self.quiet += 1
+            self.unasked += bool(_verbs(given) & CHANGES)
         self.claims.append((confidence, given == wanted))
         self.seconds.append(seconds)
         for one, other in _pairs(given, wanted):
@@ -81,6 +92,11 @@ class Score:
     def share(self, name: str) -> float:
         """Accuracy of a field of FIELDS; nan where no pair has it."""
         return self.same[name] / self.pairs[name] if self.pairs[name] else float("nan")
+
+    @property
+    def overreach(self) -> float:
+        """Share of the quiet cases that got a change; nan where none is quiet."""
+        return self.unasked / self.quiet if self.quiet else float("nan")
 
     @property
     def ece(self) -> float:
@@ -107,6 +123,10 @@ def _pairs(given: list[Canonical], wanted: list[Canonical]) -> Iterator[tuple[di
             best = max(fits, key=lambda one: len(one.items() & command.items()))
             left.remove(best)
             yield best, command
+
+
+def _verbs(commands: list[Canonical]) -> set[str]:
+    return {dict(command)["do"] for command in commands}
 
 
 def _object(command: dict) -> tuple:
