@@ -213,8 +213,11 @@ def _decoded(name: str, format: Format, decode: Callable[[], Raster]) -> Photo:
     except Refusal as refusal:
         raise PhotoError(f"{name} {refusal}") from refusal
     except DAMAGE as error:
+        # Only these say something about the file; the others tell which line of a library failed.
+        telling = isinstance(error, OSError | SyntaxError | pyvips.Error)
+        why = f" ({_one_line(error)})" if telling else ""
         raise PhotoError(
-            f"{name} is damaged or cut short ({_one_line(error)}); use another copy of the file"
+            f"{name} is damaged or cut short{why}; use another copy of the file"
         ) from error
     turned = raster.orientation
     return Photo(
