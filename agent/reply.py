@@ -285,8 +285,6 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
             return f"I found no {whats.replace(' and ', ' or ')} to keep"
         case "tone_kept":
             return f"{nouns} stayed as it was, because that place is kept whole"
-        case "no_tone_rule":
-            return "light and colour I do not remember from photo to photo yet"
         case "no_such_face":
             return "there are not that many faces in this photo"
         case "no_face":
@@ -377,9 +375,15 @@ def _say_act(topic: str, notes: list[Note]) -> str:
 
 def _as_usual(notes: Sequence[Note], reason: str | None) -> str:
     """What memory chose, and why."""
+    toned = [note for note in notes if note.what in TONE_ATTRIBUTES]
     left = [note for note in notes if note.strength == 0]
-    used = [note for note in notes if note.strength != 0]
+    used = [note for note in notes if note.strength and note not in toned]
     clauses = []
+    if toned:
+        whats = listed(
+            f"{plain(n.what)}{place(n.what, n.where)} by {n.strength:+.0%}" for n in toned
+        )
+        clauses.append(f"I changed {whats} as usual")
     if used:
         whats = listed(
             f"{plain(note.what)}{place(note.what, note.where)} ({percent(note.strength or 0)})"
@@ -399,7 +403,7 @@ def _habits(notes: Iterable[Note]) -> str:
 def _habit(note: Note) -> str:
     if note.strength is None:
         return "kept"
-    if note.what in TONE_ATTRIBUTES:
+    if note.what in TONE_ATTRIBUTES and note.strength:
         return f"{note.strength:+.0%}"
     return f"at strength {percent(note.strength)}" if note.strength else "left alone"
 

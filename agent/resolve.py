@@ -26,7 +26,7 @@ from agent.state import (
     same_kind,
     tidy,
 )
-from agent.toning import add_tone, change_tones, kept_whole
+from agent.toning import add_tone, change_tones, kept_whole, set_tone, usual_tones
 from agent.usual import of_auto, of_plain_words
 from agent.wishes import Wish, in_force_order, in_range, name, own_words
 from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone, Who
@@ -236,8 +236,6 @@ class _Draft:
     # -- tone -----------------------------------------------------------------------------------
 
     def _tone(self, wish: Tone) -> None:
-        if wish.always:
-            self._note("no_tone_rule")
         faces: tuple[int, ...] = ()
         if set(wish.where) - set(FACELESS):
             faces = self._faces(wish.who, self.scene.focus)
@@ -357,6 +355,11 @@ class _Draft:
                     done |= edit.strength > 0
                     if reason is not None:
                         self._note("usual", kind, edit.where, reason, edit.strength)
+        proposals = usual_tones(wish, faces, self.scene.usual, self.tones, self.keeps)
+        for tone, reason in list(proposals):
+            self.tones = set_tone(self.tones, Toned(tone, self.serial, reason, proposed=True))
+            self._note("usual", tone.attribute, (tone.where,), reason, tone.amount)
+            done = True
         if faces and not done:
             self._note("all_clear")
 

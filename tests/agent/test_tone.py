@@ -158,12 +158,6 @@ def test_without_a_face_the_whole_photo_has_a_tone_and_nothing_else(nobody):
     assert (reply.outcome, "no face" in reply.text) == ("nothing", True)
 
 
-def test_a_standing_rule_is_said_not_to_be_remembered(opened):
-    reply = opened(user="mia").do(tone(0.3, always=True))
-    assert reply.changed
-    assert "do not remember" in reply.text
-
-
 def test_a_recipe_replays_tones(talk):
     talk.do(ACNE, tone(0.3, "background"), tone(0.15, "face", attribute="temperature"))
     recipe = Recipe.from_json(talk.session.recipe().to_json())
