@@ -12,7 +12,7 @@ from agent.places import inside
 from agent.rethink import missed
 from agent.state import Conversation, Filled, Held, Made, Toned, same_kind
 from agent.tone_words import tone_changes, tone_listing
-from agent.words import are, listed, noun, percent, place, plain, sentence, were
+from agent.words import are, listed, noun, percent, place, plain, sentence, spot_noun, were
 from vision.plan import Edit
 from vision.vocabulary import LEARNT_KINDS, TONE_ATTRIBUTES
 
@@ -285,6 +285,13 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
             return f"I found no {whats.replace(' and ', ' or ')} to keep"
         case "tone_kept":
             return f"{nouns} stayed as it was, because that place is kept whole"
+        case "tone_lifted":
+            why = f" ({reason})" if reason else ""
+            spots = listed(spot_noun(note.where[0])[0] for note in notes)
+            return (
+                f"{spots} had been kept{why}; since you asked for light or colour there, that "
+                "is lifted for this photo"
+            )
         case "no_such_face":
             return "there are not that many faces in this photo"
         case "no_face":

@@ -26,7 +26,15 @@ from agent.state import (
     same_kind,
     tidy,
 )
-from agent.toning import add_tone, change_tones, kept_whole, set_tone, usual_tones
+from agent.toning import (
+    add_tone,
+    change_tones,
+    kept_whole,
+    opened,
+    same_place,
+    set_tone,
+    usual_tones,
+)
 from agent.usual import of_auto, of_plain_words
 from agent.wishes import Wish, in_force_order, in_range, name, own_words
 from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone, Who
@@ -166,7 +174,7 @@ class _Draft:
         """Turn a keep of everything into keeps of every kind but these."""
         at = self.keeps.index(everything)
         rest = [
-            replace(everything, keep=replace(everything.keep, what=other))
+            replace(everything, keep=replace(everything.keep, what=other, openings=()))
             for other in LEARNT_KINDS
             if other not in kinds
         ]
@@ -203,7 +211,7 @@ class _Draft:
 
     def _hold(self, new: Held) -> None:
         """Add a keep, unless one is there that says as much."""
-        wider = [held for held in self.keeps if binds(held.keep, new.keep)]
+        wider = [h for h in self.keeps if binds(h.keep, new.keep) and not h.keep.openings]
         if new.origin == "said":
             wider = [held for held in wider if held.origin != "policy"]
             self.keeps = [
@@ -242,12 +250,31 @@ class _Draft:
         for region in dict.fromkeys(wish.where):
             for face in (None,) if region in FACELESS else faces:
                 tone = plan.Tone(wish.attribute, region, wish.amount, face, wish.side)
-                if kept_whole(self.keeps, tone):
+                if not self._light_may(tone, wish.who):
                     self._note("tone_kept", wish.attribute, (region,))
                     continue
                 before, self.tones = self.tones, add_tone(self.tones, tone, self.serial)
                 if self.tones == before:
                     self._note("at_limit", wish.attribute, (region,))
+
+    def _light_may(self, tone: plan.Tone, who: Who | None) -> bool:
+        """Whether keeps let this tone be; older ones give way at its place, and so do those of this
+        message that are wider. (`_may` is the same of edits.)"""
+        around = kept_whole(self.keeps, tone)
+        for held in around:
+            spared = who in (None, "everyone") and held.keep.face in self.spared
+            if held in self.fresh and (same_place(held.keep, tone) or spared):
+                return False
+        for held in around:
+            keep = opened(held.keep, tone)
+            if keep == held.keep:
+                continue
+            if held not in self.fresh:
+                self._note("tone_lifted", tone.attribute, (tone.where,), held.reason)
+            new = [] if keep is None else [replace(held, keep=keep)]
+            self.keeps[(at := self.keeps.index(held)) : at + 1] = new
+            self.fresh += new if held in self.fresh else []
+        return True
 
     # -- feedback -------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from agent.usual import LEAST
 from llm.commands import Auto
 from memory.observation import Preference
 from memory.recall import MILD
-from vision.plan import Tone
+from vision.plan import Keep, Opening, Tone
 from vision.vocabulary import FACELESS, Region, ToneAttribute
 
 
@@ -128,13 +128,38 @@ def _part(tone: Tone, region: Region, spot: Spot) -> Tone:
     return replace(tone, where=region, face=face, side=spot.side)
 
 
-def kept_whole(keeps: Sequence[Held], tone: Tone) -> bool:
-    """Whether all of a tone's place is kept as it is."""
-    toned = Toned(tone, 0)
-    return any(
-        held.keep.what == "everything" and inside(held.keep, toned.spot(held.keep.face))
+def kept_whole(keeps: Sequence[Held], tone: Tone) -> list[Held]:
+    """The keeps of everything that all of a tone's place lies in."""
+    return [
+        held
         for held in keeps
+        if held.keep.what == "everything" and inside(held.keep, _seen_from(held.keep, tone))
+    ]
+
+
+def same_place(keep: Keep, tone: Tone) -> bool:
+    """Whether a keep lies in a tone's place."""
+    return inside(_seen_from(keep, tone), keep)
+
+
+def opened(keep: Keep, tone: Tone) -> Keep | None:
+    """A keep that lets a tone inside it be: without the regions that are the tone's own, with an
+    opening where a wider one holds it; None where nothing is left to keep."""
+    place = _seen_from(keep, tone)
+    left = tuple(
+        region for region in keep.where if not inside(place, replace(keep, where=(region,)))
     )
+    rest = replace(keep, where=left)
+    if left and inside(rest, place):
+        opening = Opening(tone.where, tone.face, tone.side)
+        rest = replace(rest, openings=tuple(dict.fromkeys((*rest.openings, opening))))
+    return rest if left else None
+
+
+def _seen_from(keep: Keep, tone: Tone) -> Spot:
+    """A tone's place on the face of a keep, where one of both is of no face."""
+    anywhere = tone.face is None or "image" in keep.where
+    return Spot((tone.where,), tone.side, keep.face if anywhere else tone.face or 0)
 
 
 def _sized(tone: Tone, change: Callable[[float], float]) -> float:

@@ -6,7 +6,7 @@ conversation can be read off the image, to the integer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +23,7 @@ from vision.errors import NothingToDo
 from vision.fill import Shared
 from vision.marked import pack, unpack
 from vision.measure import Measurement
-from vision.plan import Edit, Fill, Plan, Tone
+from vision.plan import Edit, Fill, Keep, Opening, Plan, Tone
 from vision.settings import Settings
 from vision.vocabulary import LEARNT_KINDS, REGIONS, Region
 
@@ -114,12 +114,12 @@ class FakeStudio:
             filled = unpack(fill.mask) & ~self._kept(analysis, plan)
             pixels[filled] = CLEAN
             touched |= filled
+        marks = replace(plan, keeps=tuple(k for k in plan.keeps if k.what != "everything"))
         for tone in plan.tones:
-            lit = self._lit(tone) & ~self._kept(analysis, plan)
+            lit = self._lit(tone) & ~self._kept(analysis, marks)
             for keep in plan.keeps:
                 if keep.what == "everything":
-                    kept = [PLACES.index(place) for place in parts(keep.where)]
-                    lit[keep.face * len(LEARNT_KINDS) :][: len(LEARNT_KINDS), kept] = False
+                    lit &= ~self._shut(keep)
             pixels[lit, 2] = np.clip(pixels[lit, 2] + round(LEVELS * tone.amount), 0, 255)
             touched |= lit
         retouched = analysis.photo.with_pixels(pixels.astype(np.uint8))
@@ -182,7 +182,16 @@ class FakeStudio:
     def weights(self):
         return dict(self.sums)
 
-    def _lit(self, wish: Tone):
+    def _shut(self, keep: Keep):
+        """(H, W) bool, where a keep of everything lets no tone in."""
+        shut = np.zeros(self.photo().shape[:2], bool)
+        rows = np.s_[keep.face * len(LEARNT_KINDS) : (keep.face + 1) * len(LEARNT_KINDS)]
+        shut[rows, [PLACES.index(place) for place in parts(keep.where)]] = True
+        for opening in keep.openings:
+            shut &= ~self._lit(opening)
+        return shut
+
+    def _lit(self, wish: Tone | Opening):
         """(H, W) bool, the cells of a tone's place, of one face or of all."""
         lit = np.zeros(self.photo().shape[:2], bool)
         rows = np.s_[:]

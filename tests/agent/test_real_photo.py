@@ -154,3 +154,28 @@ def test_the_report_agrees_with_the_analysis(session):
     for edit in reply.report.edits:
         assert edit.found == pytest.approx(face.found(edit.what, edit.where), abs=1e-4)
         assert edit.severity_after >= 0 and edit.severity_before <= 1
+
+
+def on_photo(session, mask):
+    """A map of the face's crop, (512, 512), on the photo: (H, W)."""
+    alignment = session.analysis.faces[0].alignment
+    return alignment.to_photo(mask.astype(np.float32), session.mask().shape)
+
+
+@pytest.mark.parametrize("kept", ["face", "image"])
+def test_light_asked_for_at_a_part_of_what_is_kept_changes_that_part_alone(session, kept):
+    do(session, {"do": "keep", "what": "everything", "where": [kept]})
+    tone = {"do": "tone", "attribute": "brightness", "amount": 0.6}
+    wider = [{**tone, "where": ["image"]}] if kept == "face" else []
+    reply = do(session, {**tone, "where": ["nose"]}, *wider)
+    assert reply.report.kept and {keep.max_change for keep in reply.report.kept} == {0}
+    assert "nose had been kept" in reply.text
+    regions = session.analysis.faces[0].regions
+    light = regions.light("nose")
+    before, after = session.photo.pixels.astype(int), session.result.pixels
+    middle = on_photo(session, light > 0.97) > 0.5
+    assert (after - before)[middle].mean() > 10
+    around = (
+        np.ones_like(middle) if kept == "image" else on_photo(session, regions.mask("face")) > 0.5
+    )
+    assert not (after != before).any(axis=2)[around & (on_photo(session, light) < 0.01)].any()
