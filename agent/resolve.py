@@ -178,7 +178,7 @@ class _Draft:
             for other in LEARNT_KINDS
             if other not in kinds
         ]
-        self.keeps[at : at + 1] = rest
+        self.keeps[at : at + 1] = [held for held in rest if held not in self.keeps]
         if everything in self.fresh:
             self.fresh += rest
 
@@ -210,17 +210,17 @@ class _Draft:
         self.edits = [made for made in self.edits if not binds(held.keep, made.edit)]
 
     def _hold(self, new: Held) -> None:
-        """Add a keep, unless one is there that says as much."""
-        wider = [h for h in self.keeps if binds(h.keep, new.keep) and not h.keep.openings]
-        if new.origin == "said":
-            wider = [held for held in wider if held.origin != "policy"]
-            self.keeps = [
-                held for held in self.keeps if held in wider or not binds(new.keep, held.keep)
-            ]
-        if not wider:
-            self.keeps.append(new)
-        if new.origin == "said":
-            self.fresh += wider or [new]
+        """Add a keep, unless one is there that says as much. One that was said stands beside wider
+        ones: they may be lifted, and it stays."""
+        if new.origin != "said":
+            if not any(binds(held.keep, new.keep) for held in self.keeps):
+                self.keeps.append(new)
+            return
+        same = [held for held in self.keeps if replace(held.keep, openings=()) == new.keep]
+        known = [held for held in same if held.origin != "policy" and not held.keep.openings]
+        if not known:
+            self.keeps = [held for held in self.keeps if held not in same] + [new]
+        self.fresh += known or [new]
 
     def _allow(self, wish: Allow) -> None:
         kinds = LEARNT_KINDS if wish.what == "everything" else expand_kind(wish.what)

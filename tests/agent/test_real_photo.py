@@ -8,35 +8,17 @@ from skimage.data import astronaut
 
 from agent import RetouchAgent
 from agent.recipe import Recipe, RecipeError, apply
-from agent.studio import LocalStudio
 from llm.commands import Turn
 from vision.vocabulary import LEARNT_KINDS
 
 
-class OnceStudio(LocalStudio):
-    """Analyses each photo once for all tests."""
-
-    def __init__(self):
-        self.analyses = {}
-
-    def analyse(self, photo):
-        if photo.digest not in self.analyses:
-            self.analyses[photo.digest] = super().analyse(photo)
-        return self.analyses[photo.digest]
-
-
-@pytest.fixture(scope="module")
-def studio():
-    return OnceStudio()
-
-
 @pytest.fixture
-def session(studio, memory):
+def session(real_studio, memory):
     class Mute:
         def parse(self, text, state=None):
             raise AssertionError("these tests speak in commands")
 
-    return RetouchAgent.load(parser=Mute(), memory=memory, studio=studio).open(astronaut())
+    return RetouchAgent.load(parser=Mute(), memory=memory, studio=real_studio).open(astronaut())
 
 
 def do(session, *commands):
