@@ -8,7 +8,8 @@ from typing import Literal, cast
 
 from agent.places import meet
 from agent.scene import Scene
-from agent.state import Conversation, Held, Made
+from agent.state import Conversation, Held, Made, Toned
+from agent.toning import kept_whole, shared, total
 from llm.commands import Command, Keep, Reduce, Tone
 from memory.observation import Observation, Preference, Source
 from memory.scene import PhotoScene
@@ -25,8 +26,8 @@ class Visit:
 
 
 def lessons(states: Sequence[Conversation], source: Source, visit: Visit) -> list[Observation]:
-    """What the last state says about its user: strengths, keeps said in this chat, and what was
-    proposed in an earlier state and taken back since."""
+    """What the last state says about its user: strengths, light and colour, keeps said in this
+    chat, and what was proposed in an earlier state and taken back since."""
     conversation = states[-1]
     common = {"source": source, "scene": visit.scene, "visit": visit.name}
     edits = [(made.edit, made.edit.strength) for made in conversation.edits]
@@ -37,6 +38,14 @@ def lessons(states: Sequence[Conversation], source: Source, visit: Visit) -> lis
         )
         for edit, strength in [*((made.edit, 0.0) for made in _taken_back(states)), *edits]
         for region in edit.where
+    ]  # fmt: skip
+    toned = [(toned.tone, total(conversation.tones, toned.tone)) for toned in conversation.tones]
+    learnt += [
+        Observation(
+            kind=tone.attribute, region=tone.where, side=tone.side, polarity="shift",
+            amount=amount, **common,
+        )
+        for tone, amount in [*((toned.tone, 0.0) for toned in _tones_taken_back(states)), *toned]
     ]  # fmt: skip
     learnt += [
         Observation(
@@ -66,6 +75,15 @@ def _taken_back(states: Sequence[Conversation]) -> Iterator[Made]:
         )
         if not (edited or kept):
             yield made
+
+
+def _tones_taken_back(states: Sequence[Conversation]) -> Iterator[Toned]:
+    """The same of tones."""
+    present = states[-1]
+    proposed = (toned for state in states for toned in state.tones if toned.proposed)
+    for toned in dict.fromkeys(proposed):
+        if not (shared(present.tones, toned.tone) or kept_whole(present.keeps, toned.tone)):
+            yield toned
 
 
 def rules(commands: Iterable[Command]) -> list[Observation]:

@@ -11,7 +11,7 @@ Topic = Literal[
     # from resolving
     "not_found", "not_learnt", "cannot_guard", "none_to_keep", "no_such_face",
     "lifted", "stays", "nothing_done", "at_limit", "not_kept", "too_narrow", "usual", "all_clear",
-    "whole", "tone_kept", "no_tone_rule",
+    "whole", "tone_kept", "tone_lifted",
     # from marking
     "off_face", "partly_off",
     # from acting

@@ -16,7 +16,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError,
 from agent.studio import LocalStudio, Studio
 from llm.commands import Where
 from vision.errors import FreckleError
-from vision.plan import Edit, Fill, Keep, Plan, Tone
+from vision.plan import Edit, Fill, Keep, Opening, Plan, Tone
 from vision.vocabulary import FACELESS, Kind, Region, Side, ToneAttribute
 
 if TYPE_CHECKING:
@@ -48,10 +48,19 @@ class RecipeEdit(_Placed):
     effort: Annotated[float, Field(gt=0)] = 1.0
 
 
+class RecipeOpening(_Model):
+    """`vision.plan.Opening`, written down."""
+
+    where: Region
+    face: Annotated[int, Field(ge=0)] | None = None
+    side: Side | None = None
+
+
 class RecipeKeep(_Placed):
-    """`vision.plan.Keep`, written down."""
+    """`vision.plan.Keep`, written down; `openings` is left out where there are none."""
 
     what: Kind | Literal["everything"]
+    openings: list[RecipeOpening] | None = None
 
 
 class RecipeFill(_Model):
@@ -94,8 +103,9 @@ class Recipe(_Model):
 
     @model_validator(mode="after")
     def _every_face_is_there(self) -> Recipe:
-        tones = [tone for tone in self.tones or () if tone.face is not None]
-        for placed in (*self.edits, *self.keeps, *(self.fills or ()), *tones):
+        openings = [opening for keep in self.keeps for opening in keep.openings or ()]
+        placed_all = (*self.edits, *self.keeps, *(self.fills or ()), *(self.tones or ()), *openings)
+        for placed in placed_all:
             if (placed.face or 0) >= len(self.faces):
                 raise ValueError(f"face {placed.face} of {len(self.faces)} is named")
         return self
@@ -110,7 +120,7 @@ class Recipe(_Model):
                 "weights": weights,
                 "faces": faces,
                 "edits": [vars(edit) | {"where": list(edit.where)} for edit in plan.edits],
-                "keeps": [vars(keep) | {"where": list(keep.where)} for keep in plan.keeps],
+                "keeps": [_written(keep) for keep in plan.keeps],
                 "fills": fills or None,
                 "tones": [vars(tone) for tone in plan.tones] or None,
             }
@@ -147,7 +157,7 @@ class Recipe(_Model):
     def plan(self) -> Plan:
         return Plan(
             edits=tuple(Edit(**_fields(edit)) for edit in self.edits),
-            keeps=tuple(Keep(**_fields(keep)) for keep in self.keeps),
+            keeps=tuple(_keep(keep) for keep in self.keeps),
             fills=tuple(Fill(fill.mask, fill.face) for fill in self.fills or ()),
             tones=tuple(Tone(**dict(tone)) for tone in self.tones or ()),
         )
@@ -189,6 +199,16 @@ def _check_mask(fill: Fill, photo: Photo, number: int) -> None:
         marked.fit(marked.unpack(fill.mask), photo)
     except marked.MaskError as error:
         raise RecipeError(f"fills.{number}.mask of the recipe is damaged: {error}") from None
+
+
+def _written(keep: Keep) -> dict:
+    openings = [vars(opening) for opening in keep.openings]
+    return vars(keep) | {"where": list(keep.where), "openings": openings or None}
+
+
+def _keep(written: RecipeKeep) -> Keep:
+    openings = tuple(Opening(**dict(opening)) for opening in written.openings or ())
+    return Keep(**_fields(written) | {"openings": openings})
 
 
 def _fields(written: RecipeEdit | RecipeKeep) -> dict:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
+from agent.note_words import note_texts
 from agent.notes import Note
 from agent.places import inside
 from agent.rethink import missed
@@ -14,7 +14,6 @@ from agent.state import Conversation, Filled, Held, Made, Toned, same_kind
 from agent.tone_words import tone_changes, tone_listing
 from agent.words import are, listed, noun, percent, place, plain, sentence, were
 from vision.plan import Edit
-from vision.vocabulary import LEARNT_KINDS, TONE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from vision.measure import EditMeasure, FillMeasure, KeepMeasure, ToneMeasure
@@ -23,18 +22,6 @@ if TYPE_CHECKING:
 NOTICEABLE = 0.02
 # From this reduction on, what was found is no longer found: not the same as gone to every eye.
 GONE = 0.98
-HELP = (
-    "Tell me what to change, where and how much (“soften the lines on the forehead a bit”), what "
-    "to keep (“but keep the freckles”), then correct me (“a bit less”, “undo”). I can work on "
-    f"{listed(plain(kind) for kind in LEARNT_KINDS)}, and on light and colour (“brighten the "
-    "background”); say “save it” when you are happy."
-)
-
-FOREIGN = (
-    "I only understand English, so please say it in English; other languages need a larger "
-    "language model: one of a few billion weights on this machine (8 GB of memory or more, best a "
-    "graphics card's), or a server that runs one"
-)
 
 
 @dataclass(frozen=True)
@@ -72,7 +59,7 @@ def write(told: Told) -> str:
         sentences.append(sentence(listed(kept)))
     if "explain" in topics:
         sentences.append(_explain(told))
-    sentences += [sentence(text) for text in _notes(told.notes)]
+    sentences += [sentence(text) for text in note_texts(told.notes)]
     return " ".join(sentences) if sentences else sentence(_nothing(told))
 
 
@@ -255,153 +242,6 @@ def _nothing(told: Told) -> str:
     if told.before != told.after:
         return "noted, the photo itself has not changed"
     return "nothing had to be changed"
-
-
-def _notes(notes: Sequence[Note]) -> list[str]:
-    """Notes of one topic and reason become one sentence."""
-    texts: list[str] = []
-    grouped = groupby(
-        sorted(notes, key=lambda note: (note.topic, note.reason or "")),
-        key=lambda note: (note.topic, note.reason),
-    )
-    for (topic, reason), same in grouped:
-        text = _say(topic, list(same), reason)
-        if text:
-            texts.append(text)
-    return texts
-
-
-def _say(topic: str, notes: list[Note], reason: str | None) -> str:
-    whats = listed(f"{plain(n.what)}{place(n.what, n.where)}" for n in notes)
-    nouns = listed(f"{noun(n.what)}{place(n.what, n.where)}" for n in notes)
-    match topic:
-        case "not_found":
-            return f"I found no {whats.replace(' and ', ' and no ')}, so nothing was changed there"
-        case "not_learnt":
-            return f"I cannot recognise {whats} yet, so I left that alone"
-        case "cannot_guard":
-            return f"I cannot recognise {whats} yet, so I cannot guard that by itself"
-        case "none_to_keep":
-            return f"I found no {whats.replace(' and ', ' or ')} to keep"
-        case "tone_kept":
-            return f"{nouns} stayed as it was, because that place is kept whole"
-        case "no_tone_rule":
-            return "light and colour I do not remember from photo to photo yet"
-        case "no_such_face":
-            return "there are not that many faces in this photo"
-        case "no_face":
-            return "I found no face in this photo, so nothing was changed"
-        case "lifted":
-            why = f" ({reason})" if reason else ""
-            return f"{nouns} had been kept{why}; since you named it, that is lifted for this photo"
-        case "stays":
-            why = f" because {reason}" if reason else " as you asked"
-            return f"{nouns} stayed untouched{why}; name that place if you want it changed"
-        case "nothing_done":
-            return (
-                f"nothing has been done to {nouns} yet"
-                if notes[0].what != "last"
-                else ("nothing has been changed yet")
-            )
-        case "at_limit":
-            return "that is as far as it goes already"
-        case "not_kept":
-            return f"{nouns} {were(notes[0].what)} not being kept"
-        case "too_narrow":
-            return f"say what to do with {nouns}, and I will; the rest stays kept"
-        case "usual":
-            return _as_usual(notes, reason)
-        case "whole":
-            return "what you marked is filled whole or not at all: “undo” takes it back"
-        case "off_face":
-            return "what you marked touches no face, so nothing was filled"
-        case "partly_off":
-            return "the part of what you marked that lies on no face was left as it is"
-        case "all_clear":
-            return "I found nothing that I would change on my own"
-        case _:
-            return _say_act(topic, notes)
-
-
-def _say_act(topic: str, notes: list[Note]) -> str:
-    what = notes[0].what
-    match topic:
-        case "no_step":
-            return f"there is nothing {'to undo' if what == 'undone' else 'to redo'}"
-        case "untouched":
-            return "this is the untouched photo already"
-        case "glad":
-            return "glad you like it"
-        case "paused":
-            return "your memory is paused, so this holds for this photo alone"
-        case "learnt":
-            return f"noted as what you like: {_habits(notes)}"
-        case "rule":
-            return f"I will remember that from now on: {_habits(notes)}"
-        case "nothing_to_learn":
-            return "no kind has been changed or kept yet, so there is nothing to remember"
-        case "no_user":
-            return "I only remember things for a named user, so this holds for this photo alone"
-        case "forgotten":
-            subject = "you" if what == "everything" else noun(what)
-            return f"I have forgotten all I knew about {subject}"
-        case "nothing_to_forget":
-            return f"I remember nothing about {'you' if what == 'everything' else noun(what)}"
-        case "view":
-            return {
-                "before": "here is the original",
-                "after": "here is the result",
-                "split": "here are both, side by side",
-                "mask": "here is where the photo was edited",
-            }[what]
-        case "saved":
-            return f"saved as {what}"
-        case "not_saved":
-            return what
-        case "no_output":
-            return "this photo has no file to save beside: name a file to save it under"
-        case "unsupported":
-            return listed(f"“{note.what}”" for note in notes) + (
-                " is outside of what I do: I soften marks and lines of the skin, and change light "
-                "and colour"
-            )
-        case "foreign":
-            return FOREIGN
-        case "help":
-            return HELP
-        case "chat":
-            return "I am here: tell me what to soften, remove or keep in this photo"
-        case _:
-            return ""  # said elsewhere: steps in the opening, explanations in full
-
-
-def _as_usual(notes: Sequence[Note], reason: str | None) -> str:
-    """What memory chose, and why."""
-    left = [note for note in notes if note.strength == 0]
-    used = [note for note in notes if note.strength != 0]
-    clauses = []
-    if used:
-        whats = listed(
-            f"{plain(note.what)}{place(note.what, note.where)} ({percent(note.strength or 0)})"
-            for note in used
-        )
-        clauses.append(f"for {whats} I used your usual strength")
-    if left:
-        whats = listed(f"{noun(note.what)}{place(note.what, note.where)}" for note in left)
-        clauses.append(f"I left {whats} alone")
-    return f"{listed(clauses)}, because {reason}"
-
-
-def _habits(notes: Iterable[Note]) -> str:
-    return listed(f"{plain(n.what)}{place(n.what, n.where)} {_habit(n)}" for n in notes)
-
-
-def _habit(note: Note) -> str:
-    if note.strength is None:
-        return "kept"
-    if note.what in TONE_ATTRIBUTES:
-        return f"{note.strength:+.0%}"
-    return f"at strength {percent(note.strength)}" if note.strength else "left alone"
 
 
 def _name(thing) -> str:

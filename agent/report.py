@@ -6,15 +6,17 @@ Edits and keeps are all that are in force after the turn, measured against the u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from agent.scene import Box
 from llm.commands import Command
 from vision.vocabulary import Region, Side, ToneAttribute
 
 if TYPE_CHECKING:
+    from agent.desk import Result
     from vision.measure import EditMeasure, Measurement
     from vision.plan import Plan
 
@@ -102,6 +104,32 @@ class Report(_Model):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+def turn_report(
+    commands: Sequence[Command],
+    faces: Sequence[Box],
+    focus: Sequence[int],
+    result: Result,
+    text: str,
+    parse: float,
+    spent: Mapping[str, float],
+) -> Report:
+    """The report of a turn that ended with a result, answered in a text; `parse` and `spent` are
+    seconds."""
+    several = len(faces) > 1
+    plan, measured = result.plan, result.measurement
+    return Report(
+        commands=tuple(commands),
+        faces=tuple(
+            FaceReport(box=_whole(box), in_focus=index in focus) for index, box in enumerate(faces)
+        ),
+        edits=(*edit_reports(plan, measured, several), *tone_reports(plan, measured, several)),
+        kept=keep_reports(plan, measured, several),
+        outside_max_change=measured.outside_max_change,
+        reply=text,
+        seconds=Seconds(parse=round(parse, 4), **rounded(spent, 4)),
+    )
+
+
 def edit_reports(plan: Plan, measured: Measurement, several: bool) -> tuple[EditReport, ...]:
     """What is edited, then what is filled; `several`: there is more than one face."""
     edits = [
@@ -156,3 +184,8 @@ def _numbers(measure: EditMeasure) -> dict[str, float]:
 def rounded(values: Mapping[str, float], digits: int = 5) -> dict[str, float]:
     """The numbers with so many digits after the point."""
     return {name: round(value, digits) for name, value in values.items()}
+
+
+def _whole(box: Box) -> tuple[int, int, int, int]:
+    x, y, width, height = (round(value) for value in box)
+    return x, y, width, height

@@ -9,37 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
 
-from agent.notes import Note, Topic
-from agent.places import Spot, inside, meet, narrower
-from agent.scene import Scene, named_faces
-from agent.state import (
-    Conversation,
-    Filled,
-    Held,
-    Made,
-    Toned,
-    binds,
-    latest,
-    lay,
-    same_kind,
-    tidy,
-)
-from agent.toning import add_tone, change_tones, kept_whole
+from agent.draft import Draft
+from agent.notes import Note
+from agent.places import inside, meet, narrower
+from agent.scene import Scene
+from agent.state import Conversation, Filled, Held, Made, Toned, binds, latest, same_kind, tidy
+from agent.toning import add_tone, change_tones, set_tone, usual_tones
 from agent.usual import of_auto, of_plain_words
 from agent.wishes import Wish, in_force_order, in_range, name, own_words
-from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone, Who
+from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone
 from vision import plan
-from vision.vocabulary import (
-    FACELESS,
-    LEARNT_KINDS,
-    PERMANENT_KINDS,
-    Kind,
-    Region,
-    default_region,
-    expand_kind,
-)
+from vision.vocabulary import FACELESS, LEARNT_KINDS, PERMANENT_KINDS, expand_kind
 
 
 def resolve(
@@ -49,7 +30,7 @@ def resolve(
 
     Where nothing is different, it is `before` itself.
     """
-    draft = _Draft(before, scene)
+    draft = _Granted(before, scene)
     for serial, wish in in_force_order(wishes, before.last):
         draft.obey(wish, serial)
     after = Conversation(
@@ -64,19 +45,8 @@ def _without_serials(one: Conversation) -> tuple:
     return plan.edits, plan.tones, one.keeps, one.fills
 
 
-class _Draft:
-    """The conversation while one message is being worked in."""
-
-    def __init__(self, before: Conversation, scene: Scene) -> None:
-        self.edits = list(before.edits)
-        self.keeps = list(before.keeps)
-        self.fills = list(before.fills)
-        self.tones = list(before.tones)
-        self.scene = scene
-        self.notes: list[Note] = []
-        self.fresh: list[Held] = []  # keeps of this very message
-        self.spared: set[int] = set()  # faces that this message wants left alone, by name
-        self.serial = 0
+class _Granted(Draft):
+    """A draft that obeys wishes."""
 
     def obey(self, wish: Wish, serial: int) -> None:
         self.serial = serial
@@ -123,57 +93,6 @@ class _Draft:
         self._lay(replace(edit, strength=usual.strength), wish.what, usual.reason)
         self._note("usual", edit.what, edit.where, usual.reason, usual.strength)
 
-    def _may(self, edit: plan.Edit, who: Who | None) -> bool:
-        """Whether keeps let this edit be; older ones of what it names give way.
-
-        "Everyone's acne, but leave the man on the left alone": a face that a keep names is more
-        specific than everyone.
-        """
-        crowd = who in (None, "everyone")
-        for held in [held for held in self.keeps if meet(held.keep, edit)]:
-            if held.keep.what == "everything" and inside(held.keep, edit):
-                if held in self.fresh and crowd and edit.face in self.spared:
-                    return False
-                if held not in self.fresh:
-                    self._lifted(held, edit)
-                self._release(held, (edit.what,))
-            elif same_kind(held.keep, edit) and held in self.fresh:
-                if inside(held.keep, edit) and not narrower(edit, held.keep):
-                    self._note("stays", edit.what, edit.where)
-                    return False
-            elif same_kind(held.keep, edit) and narrower(held.keep, edit):
-                self._note("stays", edit.what, held.keep.where, held.reason)
-            elif same_kind(held.keep, edit):
-                self._lifted(held, edit)
-                self._give_way(held, edit)
-        return True
-
-    def _lifted(self, held: Held, edit: plan.Edit) -> None:
-        if held.origin != "policy":
-            self._note("lifted", edit.what, edit.where, held.reason)
-
-    def _give_way(self, held: Held, edit: plan.Edit) -> None:
-        """Take from a keep the regions that an edit covers; an edit inside one wins there."""
-        at = self.keeps.index(held)
-        left = tuple(
-            region
-            for region in held.keep.where
-            if not inside(edit, replace(held.keep, where=(region,)))
-        )
-        self.keeps[at : at + 1] = [replace(held, keep=replace(held.keep, where=left))] * bool(left)
-
-    def _release(self, everything: Held, kinds: Sequence[Kind]) -> None:
-        """Turn a keep of everything into keeps of every kind but these."""
-        at = self.keeps.index(everything)
-        rest = [
-            replace(everything, keep=replace(everything.keep, what=other))
-            for other in LEARNT_KINDS
-            if other not in kinds
-        ]
-        self.keeps[at : at + 1] = rest
-        if everything in self.fresh:
-            self.fresh += rest
-
     # -- keep, allow ----------------------------------------------------------------------------
 
     def _keep(self, wish: Keep) -> None:
@@ -201,19 +120,6 @@ class _Draft:
         self._hold(held)
         self.edits = [made for made in self.edits if not binds(held.keep, made.edit)]
 
-    def _hold(self, new: Held) -> None:
-        """Add a keep, unless one is there that says as much."""
-        wider = [held for held in self.keeps if binds(held.keep, new.keep)]
-        if new.origin == "said":
-            wider = [held for held in wider if held.origin != "policy"]
-            self.keeps = [
-                held for held in self.keeps if held in wider or not binds(new.keep, held.keep)
-            ]
-        if not wider:
-            self.keeps.append(new)
-        if new.origin == "said":
-            self.fresh += wider or [new]
-
     def _allow(self, wish: Allow) -> None:
         kinds = LEARNT_KINDS if wish.what == "everything" else expand_kind(wish.what)
         touched = False
@@ -236,15 +142,13 @@ class _Draft:
     # -- tone -----------------------------------------------------------------------------------
 
     def _tone(self, wish: Tone) -> None:
-        if wish.always:
-            self._note("no_tone_rule")
         faces: tuple[int, ...] = ()
         if set(wish.where) - set(FACELESS):
             faces = self._faces(wish.who, self.scene.focus)
         for region in dict.fromkeys(wish.where):
             for face in (None,) if region in FACELESS else faces:
                 tone = plan.Tone(wish.attribute, region, wish.amount, face, wish.side)
-                if kept_whole(self.keeps, tone):
+                if not self._light_may(tone, wish.who):
                     self._note("tone_kept", wish.attribute, (region,))
                     continue
                 before, self.tones = self.tones, add_tone(self.tones, tone, self.serial)
@@ -357,47 +261,10 @@ class _Draft:
                     done |= edit.strength > 0
                     if reason is not None:
                         self._note("usual", kind, edit.where, reason, edit.strength)
+        proposals = usual_tones(wish, faces, self.scene.usual, self.tones, self.keeps)
+        for tone, reason in list(proposals):
+            self.tones = set_tone(self.tones, Toned(tone, self.serial, reason, proposed=True))
+            self._note("usual", tone.attribute, (tone.where,), reason, tone.amount)
+            done = True
         if faces and not done:
             self._note("all_clear")
-
-    # -- shared ---------------------------------------------------------------------------------
-
-    def _lay(
-        self, edit: plan.Edit, named: Kind | Literal["auto"], reason: str | None = None
-    ) -> None:
-        self.edits = lay(self.edits, Made(edit, named, self.serial, reason))
-
-    def _faces(self, who: Who | None, default: tuple[int, ...]) -> tuple[int, ...]:
-        if who is None:
-            return default
-        faces = named_faces(who, self.scene.faces)
-        if not faces:
-            self._note("no_such_face", str(who))
-        return faces
-
-    @property
-    def _everyone(self) -> tuple[int, ...]:
-        return tuple(range(len(self.scene.faces)))
-
-    def _learnt(
-        self, what: Kind, phrase: str | None, faces: Sequence[int], otherwise: Topic
-    ) -> list[Kind]:
-        """The kinds meant that the detector knows; a note for each that it does not."""
-        known = [kind for kind in expand_kind(what) if self.scene.knows(kind, phrase, faces)]
-        for kind in expand_kind(what):
-            if kind not in known:
-                self._note(otherwise, own_words(kind, phrase) or kind)
-        return known
-
-    def _spoken(self, wish: Allow | Adjust | Restore, face: int) -> Spot | None:
-        """The place that was said; None where it is only the default."""
-        default = default_region(wish.what)
-        if wish.where == [default] and wish.side is None:
-            return None
-        return Spot(tuple(wish.where), wish.side, face)
-
-    def _note(
-        self, topic: Topic, what: str = "", where: Sequence[Region] = (), reason: str | None = None,
-        strength: float | None = None,
-    ) -> None:  # fmt: skip
-        self.notes.append(Note(topic, what, tuple(where), reason, strength))

@@ -6,7 +6,6 @@ analysed when the first message comes, and never again.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent import reply as replies
+from agent.chat_log import keep_chat
 from agent.desk import Desk, Result
 from agent.history import History
 from agent.lessons import standing_keeps
@@ -23,15 +23,7 @@ from agent.marked import mark
 from agent.notes import Note
 from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
-from agent.report import (
-    FaceReport,
-    Report,
-    Seconds,
-    edit_reports,
-    keep_reports,
-    rounded,
-    tone_reports,
-)
+from agent.report import Report, turn_report
 from agent.state import Conversation
 from agent.studio import LocalStudio, Studio
 from agent.turn import Chat, Deeds, View, carry_out, learn_saved, unclear_faces
@@ -169,7 +161,7 @@ class Session:
             self._meet()
             reply = self._answered(text) or self._understood(text)
             if self._agent.settings.keep_chats:
-                self._keep_chat(text, reply)
+                keep_chat(self._chat, text, reply)
             return reply
 
     def _understood(self, text: str) -> Reply:
@@ -261,6 +253,11 @@ class Session:
         return self.result.to_pil()
 
     @property
+    def conversation(self) -> Conversation:
+        """All edits, keeps, marked areas and tones in force."""
+        return self._chat.history.present
+
+    @property
     def analysis(self) -> Analysis:
         return self._chat.desk.analysis
 
@@ -279,21 +276,6 @@ class Session:
             start = Conversation(keeps=standing_keeps(scene.usual, scene))
             self._chat.history = History((start,))
             self._met = True
-
-    def _keep_chat(self, text: str, reply: Reply) -> None:
-        """Store a message and its answer; not one that asks to forget, nor any file's name."""
-        chat = self._chat
-        forgets = any(command.do == "forget" for command in reply.report.commands)
-        if chat.user is None or forgets or chat.memory.paused(chat.user):
-            return
-        from langchain_core.messages import AIMessage, HumanMessage
-
-        from memory.history import ChatHistory
-
-        answer = reply.text.replace(str(reply.saved), "a file") if reply.saved else reply.text
-        ChatHistory(chat.memory.store, chat.user, chat.visit).add_messages(
-            [HumanMessage(_nameless(text)), AIMessage(_nameless(answer))]
-        )
 
     def _answered(self, text: str) -> Reply | None:
         """The reply, if the text answers a question that was asked."""
@@ -368,32 +350,19 @@ class Session:
         result = self._chat.result()
         if self._trouble is not None:
             text, self._trouble = f"{text} {replies.stood_in(self._trouble)}", None
-        report = self._report(commands, text, seconds, result)
+        chat = self._chat
+        report = turn_report(
+            commands,
+            chat.desk.faces,
+            chat.in_focus,
+            result,
+            text,
+            seconds,
+            chat.desk.take_seconds(),
+        )
         self.reports.append(report)
         deeds = deeds or Deeds()
         return Reply(text, report, outcome, result.photo, deeds.view, deeds.saved)
-
-    def _report(
-        self, commands: Sequence[Command], text: str, seconds: float, result: Result
-    ) -> Report:
-        chat = self._chat
-        several = len(chat.desk.faces) > 1
-        measured = result.measurement
-        return Report(
-            commands=tuple(commands),
-            faces=tuple(
-                FaceReport(box=_whole(box), in_focus=index in chat.in_focus)
-                for index, box in enumerate(chat.desk.faces)
-            ),
-            edits=(
-                *edit_reports(result.plan, measured, several),
-                *tone_reports(result.plan, measured, several),
-            ),
-            kept=keep_reports(result.plan, measured, several),
-            outside_max_change=measured.outside_max_change,
-            reply=text,
-            seconds=Seconds(parse=round(seconds, 4), **rounded(chat.desk.take_seconds(), 4)),
-        )
 
 
 def default_output(path: Path) -> Path:
@@ -401,15 +370,5 @@ def default_output(path: Path) -> Path:
     return path.with_name(f"{path.stem}.retouched{path.suffix}")
 
 
-def _nameless(text: str) -> str:
-    """The text without anything that ends like the name of a photo."""
-    return re.sub(r"\S+\.(jpe?g|png|webp|tiff?|hei[cf])\b", "a file", text, flags=re.IGNORECASE)
-
-
 def _differ(one: Result, other: Result) -> bool:
     return one is not other and bool((one.photo.pixels != other.photo.pixels).any())
-
-
-def _whole(box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
-    x, y, width, height = (round(value) for value in box)
-    return x, y, width, height

@@ -57,10 +57,15 @@ class Filled:
 @dataclass(frozen=True)
 class Toned:
     """A tone in force. Each attribute has one at each place; what one command asks for at several
-    places shares its `serial`."""
+    places shares its `serial`.
+
+    `reason` says why memory `proposed` it, to a user who asked for nothing by name.
+    """
 
     tone: Tone
     serial: int
+    reason: str | None = None
+    proposed: bool = False
 
     @property
     def where(self) -> tuple[Region, ...]:

@@ -47,7 +47,8 @@ def tone_listing(tones: Sequence[tuple[Toned, ToneMeasure]], several: bool) -> l
     """Every tone in force, to be read after "I changed"."""
     return [
         f"the {toned.tone.attribute} of {_spot(toned, several)[0]} (amount "
-        f"{toned.tone.amount:+.2f}, measured {_numbers(toned, found)})"
+        f"{toned.tone.amount:+.2f}, measured {_numbers(toned, found)}"
+        + (f", your usual because {toned.reason})" if toned.reason else ")")
         for toned, found in tones
     ]
 

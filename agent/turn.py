@@ -254,10 +254,16 @@ def _lessons(chat: Chat, source: Source) -> list[Observation]:
 def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None:
     """Feedback is learnt at once: not everybody says "perfect" at the end."""
     after = chat.history.present
-    if not any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
+    old, new = ({toned.tone for toned in state.tones} for state in (before, after))
+    # "Too warm now" is a tone on top of one.
+    named = {command.attribute for command in turn.commands if isinstance(command, say.Tone)}
+    corrected: set[str] = {tone.attribute for tone in old - new if tone.attribute in named}
+    if any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
+        was, now = ({made.edit for made in state.edits} for state in (before, after))
+        corrected |= {edit.what for edit in was ^ now} | {tone.attribute for tone in old ^ new}
+    if not corrected:
         return
-    old, new = ({made.edit for made in state.edits} for state in (before, after))
-    chat.corrected |= {edit.what for edit in old ^ new}
+    chat.corrected |= corrected
     learnt = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
     chat.memory.learn(chat.user, learnt)
 
@@ -266,7 +272,9 @@ def learn_saved(chat: Chat) -> None:
     """Saving without a word tells a little: of what was said for the result, and corrected."""
     if chat.accepted is chat.history.present:
         return
-    proposed = {made.edit.what for made in chat.history.present.edits if made.named == "auto"}
+    present = chat.history.present
+    proposed: set[str] = {made.edit.what for made in present.edits if made.named == "auto"}
+    proposed |= {toned.tone.attribute for toned in present.tones if toned.proposed}
     unsaid = proposed - chat.corrected
     learnt = [one for one in _lessons(chat, "inferred") if one.kind not in unsaid]
     chat.memory.learn(chat.user, learnt)
@@ -319,6 +327,10 @@ def _unremembered(state: Conversation, kinds: Sequence[str]) -> Conversation:
         edits=tuple(
             replace(made, reason=None) if forgotten(made.edit.what) else made
             for made in state.edits
+        ),
+        tones=tuple(
+            replace(toned, reason=None) if forgotten(toned.tone.attribute) else toned
+            for toned in state.tones
         ),
         keeps=tuple(
             replace(held, origin="said", reason=None)

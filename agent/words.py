@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from llm import commands as say
-from vision.vocabulary import Region, Side, default_region
+from vision.vocabulary import TONE_ATTRIBUTES, Region, Side, default_region
 
 _PLACES: dict[Region, str] = {
     "face": "on the face", "skin": "on the skin", "forehead": "on the forehead",
@@ -52,7 +52,8 @@ def were(what: str) -> str:
 
 def place(what: str, where: Sequence[Region], side: Side | None = None) -> str:
     """ " on the forehead (the subject's left)": empty where it goes without saying."""
-    if not where or (tuple(where) == (default_region(what),) and side is None):
+    usual = "image" if what in TONE_ATTRIBUTES else default_region(what)
+    if not where or (tuple(where) == (usual,) and side is None):
         return ""
     named = listed(_PLACES[region] for region in where)
     return f" {named}" + (f" ({_SIDES[side]})" if side else "")
@@ -95,7 +96,8 @@ def wish(command: say.Command) -> str:
             more = "strengthen" if command.delta > 0 else "weaken"
             return f"{more} the edit of {noun(command.what)}{spot} by {percent(abs(command.delta))}"
         case say.Tone():
-            return f"change the {command.attribute}{place('face', command.where, command.side)}"
+            spot = place(command.attribute, command.where, command.side)
+            return f"change the {command.attribute}{spot}"
         case say.Auto():
             return "retouch whatever I find"
         case say.Forget():

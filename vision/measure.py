@@ -10,7 +10,15 @@ from vision import engine
 from vision.fill import coverage
 from vision.marked import unpack
 from vision.photo import Photo
-from vision.pipeline import FOUND, SEVERE, Analysis, FaceAnalysis, Rendering, protected
+from vision.pipeline import (
+    FOUND,
+    SEVERE,
+    Analysis,
+    FaceAnalysis,
+    Rendering,
+    protected,
+    protected_from_tones,
+)
 from vision.plan import Edit, Keep, Plan
 from vision.tone_map import ToneMeasure, blocks, kept_masks
 from vision.vocabulary import NETWORK_KINDS
@@ -110,7 +118,8 @@ def _fills(analysis: Analysis, plan: Plan, rendering: Rendering) -> tuple[FillMe
 
 def _keep(analysis: Analysis, keep: Keep, plan: Plan, after: Photo) -> KeepMeasure:
     face, before = analysis.faces[keep.face], analysis.photo
-    area = protected(face, keep, [edit for edit in plan.edits if edit.face == keep.face])
+    edits = [edit for edit in plan.edits if edit.face == keep.face]
+    area = (protected_from_tones if plan.tones else protected)(face, keep, edits)
     height, width = before.pixels.shape[:2]
     x0, y0, x1, y1 = bounds = face.alignment.bounds(height, width)
     inside = face.alignment.to_photo(area.astype(np.float32), (height, width), bounds) > 0.5

@@ -8,7 +8,7 @@ feedback renders again in a fraction of the time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -240,11 +240,11 @@ def _guarded(analysis: Analysis, plan: Plan) -> list[tone_map.Guarded]:
     for index, face in enumerate(analysis.faces):
         keeps = [keep for keep in plan.keeps if keep.face == index]
         edits = [edit for edit in plan.edits if edit.face == index]
-        forbidden = _forbidden(face, edits, keeps)
-        if forbidden is not None:
-            whole = [keep for keep in keeps if keep.what == "everything"]
-            spacious = _forbidden(face, edits, whole)
-            around = tone_map.around(forbidden, forbidden * 0 if spacious is None else spacious)
+        if keeps:
+            areas = [protected_from_tones(face, keep, edits) for keep in keeps]
+            whole = [a for a, keep in zip(areas, keeps, strict=True) if keep.what == "everything"]
+            forbidden = np.max(areas, axis=0)
+            around = tone_map.around(forbidden, np.max([forbidden * 0, *whole], axis=0))
             guarded.append(tone_map.Guarded(face.alignment, forbidden, around))
     return guarded
 
@@ -383,4 +383,16 @@ def protected(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
     for edit in edits:
         if _wins(face, edit, keep):
             area = area * (face.place(edit.where, edit.side) < 0.5)
+    return area
+
+
+def protected_from_tones(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
+    """The same for light and colour, without the openings. What is kept whole beyond the crop and
+    has openings there is protected on the photo alone (`tone_map.kept_masks`)."""
+    if keep.openings and keep.what == "everything":
+        keep = replace(keep, where=tuple(set(keep.where) - set(tone_map.ON_PHOTO)))
+    area = protected(face, keep, edits) if keep.where else np.zeros_like(face.skin)
+    for opening in keep.openings:
+        if opening.face == keep.face and opening.where not in tone_map.ON_PHOTO:
+            area = area * (face.regions.light(opening.where, opening.side) < 0.5)
     return area

@@ -31,14 +31,27 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """A place inside a keep. `face` is None where the place is no face's."""
+
+    where: Region
+    face: int | None = None
+    side: Side | None = None
+
+
+@dataclass(frozen=True)
 class Keep:
-    """Never touch this kind, or "everything", at this place on this face."""
+    """Never touch this kind, or "everything", at this place on this face.
+
+    At the `openings`, light and colour may change all the same.
+    """
 
     what: Kind | Literal["everything"]
     where: tuple[Region, ...]
     face: int = 0
     side: Side | None = None
     phrase: str | None = None
+    openings: tuple[Opening, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Plan:
     A keep beats an edit where both claim a pixel; an edit with a strictly narrower place than
     the keep of its own kind wins there ("keep the moles but remove the one on the chin"). Marked
     pixels are filled instead of edited; a keep that beats the edits there beats the fill, too.
-    Tones come last, on the healed photo; keeps beat them all.
+    Tones come last, on the healed photo; keeps beat them all but at their openings.
     """
 
     edits: tuple[Edit, ...] = ()

@@ -265,7 +265,10 @@ def kept_masks(stage: Stage, keeps: Sequence[Keep], block: Block, own: Map) -> I
     """The masks (h, w) of what is kept whole `ON_PHOTO`; above 0.5 nothing changes."""
     for keep in keeps:
         for region in _on_photo(keep):
-            yield stage.mask(region, keep.face, keep.side, block, own)
+            mask = stage.mask(region, keep.face, keep.side, block, own)
+            for one in keep.openings:
+                mask = mask * (1 - stage.mask(one.where, one.face, one.side, block, own))
+            yield mask
 
 
 def _on_photo(keep: Keep) -> list[Region]:

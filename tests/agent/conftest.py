@@ -1,4 +1,4 @@
-"""A tiny world in place of the models: one pixel for every (face, kind, named place).
+"""A tiny world in place of the models: one pixel for every (face, kind, named place, side).
 
 Retouching a pixel by a strength takes that share of 100 levels from it, so that every wish of a
 conversation can be read off the image, to the integer.
@@ -6,7 +6,7 @@ conversation can be read off the image, to the integer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 
 from agent import RetouchAgent, Session
 from agent.places import inside, narrower, parts
+from agent.studio import LocalStudio
 from llm.commands import Turn
 from llm.parser import Parsed
 from memory.preferences import Preferences
@@ -23,11 +24,13 @@ from vision.errors import NothingToDo
 from vision.fill import Shared
 from vision.marked import pack, unpack
 from vision.measure import Measurement
-from vision.plan import Edit, Fill, Plan, Tone
+from vision.plan import Edit, Fill, Keep, Opening, Plan, Tone
 from vision.settings import Settings
 from vision.vocabulary import LEARNT_KINDS, REGIONS, Region
 
 PLACES = list(REGIONS)
+# The left half of the world's columns is the subject's own left.
+SIDES = {None: (0, 1), "left": (0,), "right": (1,), "photo_right": (0,), "photo_left": (1,)}
 MARK, CLEAN = 200, 50
 LEVELS = 100
 
@@ -41,14 +44,23 @@ class FakeFace:
     marks: dict[str, list[Region]]
 
     def cells(self, what, where, side=None, phrase=None):
-        """Columns of the kind's marks in these regions; on no side, for cells have none."""
+        """Columns of the kind's marks in these regions."""
         if what not in LEARNT_KINDS:
             raise NothingToDo(f"{what} was never learnt")
         shown = parts(self.marks.get(what, []))
-        return [PLACES.index(place) for place in sorted(parts(where) & shown)]
+        return columns(sorted(parts(where) & shown), side)
 
     def found(self, what, where=("face",), side=None, phrase=None):
-        return len(self.cells(what, where, side, phrase)) / len(PLACES)
+        return len(self.cells(what, where, side, phrase)) / (2 * len(PLACES))
+
+
+def columns(places, side=None):
+    return [PLACES.index(place) + half * len(PLACES) for place in places for half in SIDES[side]]
+
+
+def spot_of(column):
+    """The place and the subject's own side of a column."""
+    return PLACES[column % len(PLACES)], ("left", "right")[column // len(PLACES)]
 
 
 class FakeStudio:
@@ -63,7 +75,8 @@ class FakeStudio:
         self.seen = {"faces": len(faces) / 4, "size": 0.6}
 
     def photo(self) -> np.ndarray:
-        pixels = np.full((max(len(self.people), 1) * len(LEARNT_KINDS), len(PLACES), 3), CLEAN)
+        rows = max(len(self.people), 1) * len(LEARNT_KINDS)
+        pixels = np.full((rows, 2 * len(PLACES), 3), CLEAN)
         for index, face in enumerate(self.faces()):
             for row, kind in enumerate(LEARNT_KINDS):
                 for column in face.cells(kind, ["image"]):
@@ -92,7 +105,7 @@ class FakeStudio:
     def share_out(self, analysis, marked):
         """The rows of a face are its own, but no face has a background."""
         off = marked.copy()
-        marked = marked & (np.array(PLACES) != "background")
+        marked = marked & (np.array(PLACES * 2) != "background")
         fills = []
         for face in analysis.faces:
             rows = np.s_[face.index * len(LEARNT_KINDS) : (face.index + 1) * len(LEARNT_KINDS)]
@@ -114,12 +127,12 @@ class FakeStudio:
             filled = unpack(fill.mask) & ~self._kept(analysis, plan)
             pixels[filled] = CLEAN
             touched |= filled
+        marks = replace(plan, keeps=tuple(k for k in plan.keeps if k.what != "everything"))
         for tone in plan.tones:
-            lit = self._lit(tone) & ~self._kept(analysis, plan)
+            lit = self._lit(tone) & ~self._kept(analysis, marks)
             for keep in plan.keeps:
                 if keep.what == "everything":
-                    kept = [PLACES.index(place) for place in parts(keep.where)]
-                    lit[keep.face * len(LEARNT_KINDS) :][: len(LEARNT_KINDS), kept] = False
+                    lit &= ~self._shut(keep)
             pixels[lit, 2] = np.clip(pixels[lit, 2] + round(LEVELS * tone.amount), 0, 255)
             touched |= lit
         retouched = analysis.photo.with_pixels(pixels.astype(np.uint8))
@@ -134,7 +147,7 @@ class FakeStudio:
             taken = [(before[cell] - after[cell]) / LEVELS for cell in cells]
             mean = float(np.mean(taken)) if taken else 0.0
             return SimpleNamespace(
-                found=len(cells) / len(PLACES), severity_before=1.0, severity_after=1 - mean,
+                found=len(cells) / (2 * len(PLACES)), severity_before=1.0, severity_after=1 - mean,
                 reduction=mean,
             )  # fmt: skip
 
@@ -152,7 +165,7 @@ class FakeStudio:
             ]  # fmt: skip
             changes = [abs(before[cell] - after[cell]) for cell in cells]
             return SimpleNamespace(
-                found=len(cells) / len(PLACES), max_change=int(max(changes, default=0))
+                found=len(cells) / (2 * len(PLACES)), max_change=int(max(changes, default=0))
             )
 
         def fill(wish: Fill):
@@ -182,32 +195,42 @@ class FakeStudio:
     def weights(self):
         return dict(self.sums)
 
-    def _lit(self, wish: Tone):
+    def _shut(self, keep: Keep):
+        """(H, W) bool, where a keep of everything lets no tone in."""
+        shut = np.zeros(self.photo().shape[:2], bool)
+        rows = np.s_[keep.face * len(LEARNT_KINDS) : (keep.face + 1) * len(LEARNT_KINDS)]
+        shut[rows, columns(parts(keep.where), keep.side)] = True
+        for opening in keep.openings:
+            shut &= ~self._lit(opening)
+        return shut
+
+    def _lit(self, wish: Tone | Opening):
         """(H, W) bool, the cells of a tone's place, of one face or of all."""
         lit = np.zeros(self.photo().shape[:2], bool)
         rows = np.s_[:]
         if wish.face is not None:
             rows = np.s_[wish.face * len(LEARNT_KINDS) : (wish.face + 1) * len(LEARNT_KINDS)]
-        lit[rows, [PLACES.index(place) for place in parts((wish.where,))]] = True
+        lit[rows, columns(parts((wish.where,)), wish.side)] = True
         return lit
 
     def _cells(self, analysis, wish):
         row = wish.face * len(LEARNT_KINDS) + LEARNT_KINDS.index(wish.what)
         face = analysis.faces[wish.face]
-        return [(row, column) for column in face.cells(wish.what, wish.where)]
+        return [(row, column) for column in face.cells(wish.what, wish.where, wish.side)]
 
     def _kept(self, analysis, plan: Plan):
         kept = np.zeros(analysis.photo.pixels.shape[:2], bool)
         for keep in plan.keeps:
             for kind in LEARNT_KINDS if keep.what == "everything" else [keep.what]:
-                for cell in self._cells(analysis, Edit(kind, keep.where, 0, keep.face)):
+                for cell in self._cells(analysis, Edit(kind, keep.where, 0, keep.face, keep.side)):
                     kept[cell] = True
         return kept
 
     def _strengths(self, analysis, plan: Plan):
         for edit in plan.edits:
             for row, column in self._cells(analysis, edit):
-                place = Edit(edit.what, (PLACES[column],), 0, edit.face, edit.side)
+                named, side = spot_of(column)
+                place = Edit(edit.what, (named,), 0, edit.face, side)
                 kept = any(
                     keep.what in (edit.what, "everything") and inside(keep, place)
                     and not (keep.what == edit.what and narrower(edit, keep))
@@ -244,7 +267,7 @@ class Talk:
         return self.session.say(self.script.learn(text, *commands, confidence=confidence))
 
     def strength(self, kind: str, place: Region, face: int = 0) -> float:
-        """How much of a mark is gone, 0..1."""
+        """How much of a mark is gone, 0..1; of two sides, on the left."""
         row = face * len(LEARNT_KINDS) + LEARNT_KINDS.index(kind)
         return (MARK - int(self.session.result.pixels[row, PLACES.index(place), 0])) / LEVELS
 
@@ -277,6 +300,23 @@ def opened(memory):
         return Talk(agent, script, agent.open(studio.photo(), user=user, **options), studio)
 
     return open
+
+
+class OnceStudio(LocalStudio):
+    """The shipped models; each photo is analysed once for all tests."""
+
+    def __init__(self):
+        self.analyses = {}
+
+    def analyse(self, photo):
+        if photo.digest not in self.analyses:
+            self.analyses[photo.digest] = super().analyse(photo)
+        return self.analyses[photo.digest]
+
+
+@pytest.fixture(scope="session")
+def real_studio():
+    return OnceStudio()
 
 
 @pytest.fixture

@@ -169,3 +169,21 @@ def test_auto_leaves_alone_what_was_said_outright(opened):
     talk.do({"do": "auto", "strength": 0.5})
     assert talk.strength("wrinkles", "nose") == 0.2
     assert talk.strength("acne", "chin") == 0.5
+
+
+def test_a_keep_stays_beside_a_wider_one_that_is_lifted(opened):
+    for first, second in ((["chin"], ["face"]), (["face"], ["chin"])):
+        talk = opened()
+        talk.do(keep("moles", where=first))
+        talk.do(keep("moles", where=second))
+        talk.do(reduce("moles"))
+        assert talk.strength("moles", "chin") == 0
+        assert talk.strength("moles", "cheeks") == 1.0
+
+
+def test_a_keep_said_twice_is_one(opened):
+    talk = opened()
+    talk.do(keep("moles"))
+    assert len(talk.do(keep("moles")).report.kept) == 1
+    talk.do({"do": "auto", "strength": 0.5})
+    assert len(talk.do(keep("freckles")).report.kept) == 2

@@ -234,12 +234,6 @@ def test_a_paused_memory_neither_learns_nor_speaks(opened, memory):
     assert len(memory.why("mia", "everything")) == 1
 
 
-def test_a_rule_about_light_is_remembered(opened, memory):
-    talk = opened(user="mia")
-    talk.do({"do": "tone", "attribute": "temperature", "amount": 0.3, "always": True})
-    assert [(one.kind, one.amount) for one in memory.recall("mia")] == [("temperature", 0.3)]
-
-
 def test_after_forget_everything_no_byte_of_the_user_is_left(opened, memory, tmp_path):
     memory.learn("someone else", [])
     opened(user="someone else").do(reduce("acne", 0.4, always=True))

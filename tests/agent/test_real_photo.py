@@ -8,35 +8,17 @@ from skimage.data import astronaut
 
 from agent import RetouchAgent
 from agent.recipe import Recipe, RecipeError, apply
-from agent.studio import LocalStudio
 from llm.commands import Turn
 from vision.vocabulary import LEARNT_KINDS
 
 
-class OnceStudio(LocalStudio):
-    """Analyses each photo once for all tests."""
-
-    def __init__(self):
-        self.analyses = {}
-
-    def analyse(self, photo):
-        if photo.digest not in self.analyses:
-            self.analyses[photo.digest] = super().analyse(photo)
-        return self.analyses[photo.digest]
-
-
-@pytest.fixture(scope="module")
-def studio():
-    return OnceStudio()
-
-
 @pytest.fixture
-def session(studio, memory):
+def session(real_studio, memory):
     class Mute:
         def parse(self, text, state=None):
             raise AssertionError("these tests speak in commands")
 
-    return RetouchAgent.load(parser=Mute(), memory=memory, studio=studio).open(astronaut())
+    return RetouchAgent.load(parser=Mute(), memory=memory, studio=real_studio).open(astronaut())
 
 
 def do(session, *commands):
@@ -154,3 +136,28 @@ def test_the_report_agrees_with_the_analysis(session):
     for edit in reply.report.edits:
         assert edit.found == pytest.approx(face.found(edit.what, edit.where), abs=1e-4)
         assert edit.severity_after >= 0 and edit.severity_before <= 1
+
+
+def on_photo(session, mask):
+    """A map of the face's crop, (512, 512), on the photo: (H, W)."""
+    alignment = session.analysis.faces[0].alignment
+    return alignment.to_photo(mask.astype(np.float32), session.mask().shape)
+
+
+@pytest.mark.parametrize("kept", ["face", "image"])
+def test_light_asked_for_at_a_part_of_what_is_kept_changes_that_part_alone(session, kept):
+    do(session, {"do": "keep", "what": "everything", "where": [kept]})
+    tone = {"do": "tone", "attribute": "brightness", "amount": 0.6}
+    wider = [{**tone, "where": ["image"]}] if kept == "face" else []
+    reply = do(session, {**tone, "where": ["nose"]}, *wider)
+    assert reply.report.kept and {keep.max_change for keep in reply.report.kept} == {0}
+    assert "nose had been kept" in reply.text
+    regions = session.analysis.faces[0].regions
+    light = regions.light("nose")
+    before, after = session.photo.pixels.astype(int), session.result.pixels
+    middle = on_photo(session, light > 0.97) > 0.5
+    assert (after - before)[middle].mean() > 10
+    around = (
+        np.ones_like(middle) if kept == "image" else on_photo(session, regions.mask("face")) > 0.5
+    )
+    assert not (after != before).any(axis=2)[around & (on_photo(session, light) < 0.01)].any()

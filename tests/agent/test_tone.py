@@ -112,11 +112,88 @@ def test_a_keep_holds_against_tones_whenever_it_was_said(talk):
     talk.do(tone(0.3))
     assert (talk.light("lips"), talk.light("hair")) == (0, 0.6)
     assert {keep.max_change for keep in reply.report.kept} == {0}
-    reply = talk.do(tone(0.3, "lips"))
-    assert reply.outcome == "nothing"
-    assert "kept whole" in reply.text
     talk.do({"do": "allow", "what": "everything", "where": ["lips"]}, tone(0.3, "lips"))
     assert talk.light("lips") == pytest.approx(0.9)
+
+
+def keep(*where, **more):
+    return {"do": "keep", "what": "everything", "where": list(where), **more}
+
+
+def test_naming_a_kept_place_later_lifts_its_keep_and_says_so(talk):
+    talk.do(keep("background"))
+    reply = talk.do(tone(0.3, "background"))
+    assert talk.light("background") == 0.3
+    assert "The background had been kept; since you asked for light" in reply.text
+    assert reply.report.kept == ()
+    talk.session.undo()
+    assert talk.do(tone(0.3)).changed
+    assert talk.light("background") == 0
+
+
+def test_in_one_message_the_keep_wins_over_the_tone_of_its_place(talk):
+    for message in ([keep("lips"), tone(0.3, "lips")], [tone(0.3, "lips"), keep("lips")]):
+        reply = talk.do(*message)
+        assert (reply.outcome, talk.light("lips")) == ("nothing", 0)
+        assert "kept whole" in reply.text
+
+
+def test_a_tone_of_the_whole_photo_lifts_no_keep_of_a_part(talk):
+    talk.do(keep("background"), keep("lips"))
+    reply = talk.do(tone(0.3), tone(0.2, "face"))
+    assert talk.light("background") == talk.light("lips") == 0
+    assert talk.light("nose") == 0.5
+    assert "lifted" not in reply.text
+
+
+def test_a_part_of_a_kept_place_is_opened_for_light_alone(talk):
+    talk.do(keep("face"))
+    reply = talk.do(tone(0.3, "nose"), tone(0.1))
+    assert talk.light("nose") == 0.4
+    assert talk.light("chin") == 0
+    assert talk.light("hair") == 0.1
+    assert "The nose had been kept" in reply.text
+    talk.do({"do": "auto", "strength": 1.0})
+    assert talk.strength("wrinkles", "nose") == 0
+    assert "lifted" not in talk.do(tone(0.1, "nose")).text
+    assert talk.light("nose") == 0.5
+    recipe = Recipe.from_json(talk.session.recipe().to_json())
+    replayed = apply(talk.session.photo, recipe, talk.studio)
+    assert replayed.pixels.tobytes() == talk.session.result.pixels.tobytes()
+    talk.do(keep("face"))
+    assert talk.light("nose") == 0
+
+
+def test_in_one_message_light_of_a_narrower_place_wins(talk):
+    reply = talk.do(keep("face"), tone(0.3, "nose"))
+    assert (talk.light("nose"), talk.light("chin")) == (0.3, 0)
+    assert "lifted" not in reply.text
+
+
+def test_one_place_of_a_keep_is_lifted_alone(talk):
+    talk.do(keep("lips", "hair"))
+    talk.do(tone(0.3, "hair"), tone(0.2))
+    assert (talk.light("hair"), talk.light("lips")) == (0.5, 0)
+
+
+def test_one_side_lifts_no_keep_of_the_other(talk):
+    talk.do(keep("cheeks", side="left"))
+    assert "lifted" not in talk.do(tone(0.3, "cheeks", side="right")).text
+    assert "lifted" not in talk.do(tone(0.3, "cheeks")).text
+    assert "lifted" in talk.do(tone(0.3, "cheeks", side="left")).text
+
+
+def test_keeps_of_the_whole_photo_open_for_one_face(opened):
+    talk = opened({"acne": ["chin"]}, {"acne": ["chin"]})
+    talk.do(keep("image"))
+    talk.do(tone(0.3, "nose", who=2))
+    assert (talk.light("nose", 0), talk.light("nose", 1), talk.light("chin", 1)) == (0, 0.3, 0)
+
+
+def test_a_face_left_alone_by_name_is_left_alone(opened):
+    talk = opened({"acne": ["chin"]}, {"acne": ["chin"]})
+    talk.do(keep("face", who=1), tone(0.3, "nose", who="everyone"))
+    assert (talk.light("nose", 0), talk.light("nose", 1)) == (0, 0.3)
 
 
 def test_the_parser_is_told_of_tones(talk):
@@ -156,12 +233,6 @@ def test_without_a_face_the_whole_photo_has_a_tone_and_nothing_else(nobody):
     assert talk.light("hair") == 0.4
     reply = talk.do(tone(0.3, "face"))
     assert (reply.outcome, "no face" in reply.text) == ("nothing", True)
-
-
-def test_a_standing_rule_is_said_not_to_be_remembered(opened):
-    reply = opened(user="mia").do(tone(0.3, always=True))
-    assert reply.changed
-    assert "do not remember" in reply.text
 
 
 def test_a_recipe_replays_tones(talk):

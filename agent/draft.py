@@ -1,0 +1,157 @@
+"""The conversation while one message is being worked in, and what its keeps let be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from agent.notes import Note, Topic
+from agent.places import Spot, inside, meet, narrower
+from agent.scene import Scene, named_faces
+from agent.state import Conversation, Held, Made, binds, lay, same_kind
+from agent.toning import kept_whole, opened, same_place
+from agent.wishes import own_words
+from llm.commands import Adjust, Allow, Restore, Who
+from vision import plan
+from vision.vocabulary import LEARNT_KINDS, Kind, Region, default_region, expand_kind
+
+
+class Draft:
+    """Lists that one message changes, and what there is to say about it."""
+
+    def __init__(self, before: Conversation, scene: Scene) -> None:
+        self.edits = list(before.edits)
+        self.keeps = list(before.keeps)
+        self.fills = list(before.fills)
+        self.tones = list(before.tones)
+        self.scene = scene
+        self.notes: list[Note] = []
+        self.fresh: list[Held] = []  # keeps of this very message
+        self.spared: set[int] = set()  # faces that this message wants left alone, by name
+        self.serial = 0
+
+    def _lay(
+        self, edit: plan.Edit, named: Kind | Literal["auto"], reason: str | None = None
+    ) -> None:
+        self.edits = lay(self.edits, Made(edit, named, self.serial, reason))
+
+    def _faces(self, who: Who | None, default: tuple[int, ...]) -> tuple[int, ...]:
+        if who is None:
+            return default
+        faces = named_faces(who, self.scene.faces)
+        if not faces:
+            self._note("no_such_face", str(who))
+        return faces
+
+    @property
+    def _everyone(self) -> tuple[int, ...]:
+        return tuple(range(len(self.scene.faces)))
+
+    def _learnt(
+        self, what: Kind, phrase: str | None, faces: Sequence[int], otherwise: Topic
+    ) -> list[Kind]:
+        """The kinds meant that the detector knows; a note for each that it does not."""
+        known = [kind for kind in expand_kind(what) if self.scene.knows(kind, phrase, faces)]
+        for kind in expand_kind(what):
+            if kind not in known:
+                self._note(otherwise, own_words(kind, phrase) or kind)
+        return known
+
+    def _spoken(self, wish: Allow | Adjust | Restore, face: int) -> Spot | None:
+        """The place that was said; None where it is only the default."""
+        default = default_region(wish.what)
+        if wish.where == [default] and wish.side is None:
+            return None
+        return Spot(tuple(wish.where), wish.side, face)
+
+    def _note(
+        self, topic: Topic, what: str = "", where: Sequence[Region] = (), reason: str | None = None,
+        strength: float | None = None,
+    ) -> None:  # fmt: skip
+        self.notes.append(Note(topic, what, tuple(where), reason, strength))
+
+    # -- what keeps let be ------------------------------------------------------------------------
+
+    def _may(self, edit: plan.Edit, who: Who | None) -> bool:
+        """Whether keeps let this edit be; older ones of what it names give way.
+
+        "Everyone's acne, but leave the man on the left alone": a face that a keep names is more
+        specific than everyone.
+        """
+        crowd = who in (None, "everyone")
+        for held in [held for held in self.keeps if meet(held.keep, edit)]:
+            if held.keep.what == "everything" and inside(held.keep, edit):
+                if held in self.fresh and crowd and edit.face in self.spared:
+                    return False
+                if held not in self.fresh:
+                    self._lifted(held, edit)
+                self._release(held, (edit.what,))
+            elif same_kind(held.keep, edit) and held in self.fresh:
+                if inside(held.keep, edit) and not narrower(edit, held.keep):
+                    self._note("stays", edit.what, edit.where)
+                    return False
+            elif same_kind(held.keep, edit) and narrower(held.keep, edit):
+                self._note("stays", edit.what, held.keep.where, held.reason)
+            elif same_kind(held.keep, edit):
+                self._lifted(held, edit)
+                self._give_way(held, edit)
+        return True
+
+    def _lifted(self, held: Held, edit: plan.Edit) -> None:
+        if held.origin != "policy":
+            self._note("lifted", edit.what, edit.where, held.reason)
+
+    def _give_way(self, held: Held, edit: plan.Edit) -> None:
+        """Take from a keep the regions that an edit covers; an edit inside one wins there."""
+        at = self.keeps.index(held)
+        left = tuple(
+            region
+            for region in held.keep.where
+            if not inside(edit, replace(held.keep, where=(region,)))
+        )
+        self.keeps[at : at + 1] = [replace(held, keep=replace(held.keep, where=left))] * bool(left)
+
+    def _release(self, everything: Held, kinds: Sequence[Kind]) -> None:
+        """Turn a keep of everything into keeps of every kind but these."""
+        at = self.keeps.index(everything)
+        rest = [
+            replace(everything, keep=replace(everything.keep, what=other, openings=()))
+            for other in LEARNT_KINDS
+            if other not in kinds
+        ]
+        self.keeps[at : at + 1] = [held for held in rest if held not in self.keeps]
+        if everything in self.fresh:
+            self.fresh += rest
+
+    def _hold(self, new: Held) -> None:
+        """Add a keep, unless one is there that says as much. One that was said stands beside wider
+        ones: they may be lifted, and it stays."""
+        if new.origin != "said":
+            if not any(binds(held.keep, new.keep) for held in self.keeps):
+                self.keeps.append(new)
+            return
+        same = [held for held in self.keeps if replace(held.keep, openings=()) == new.keep]
+        known = [held for held in same if held.origin != "policy" and not held.keep.openings]
+        if not known:
+            self.keeps = [held for held in self.keeps if held not in same] + [new]
+        self.fresh += known or [new]
+
+    def _light_may(self, tone: plan.Tone, who: Who | None) -> bool:
+        """Whether keeps let this tone be; older ones give way at its place, and so do those of this
+        message that are wider. (`_may` is the same of edits.)"""
+        around = kept_whole(self.keeps, tone)
+        for held in around:
+            spared = who in (None, "everyone") and held.keep.face in self.spared
+            if held in self.fresh and (same_place(held.keep, tone) or spared):
+                return False
+        for held in around:
+            keep = opened(held.keep, tone)
+            if keep == held.keep:
+                continue
+            if held not in self.fresh:
+                self._note("tone_lifted", tone.attribute, (tone.where,), held.reason)
+            new = [] if keep is None else [replace(held, keep=keep)]
+            self.keeps[(at := self.keeps.index(held)) : at + 1] = new
+            self.fresh += new if held in self.fresh else []
+        return True
