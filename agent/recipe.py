@@ -48,10 +48,21 @@ class RecipeEdit(_Placed):
     effort: Annotated[float, Field(gt=0)] = 1.0
 
 
-class RecipeKeep(_Placed):
-    """`vision.plan.Keep`, written down."""
+class RecipeKeep(_Model):
+    """`vision.plan.Keep`, written down; one of a mask names no place."""
 
     what: Kind | Literal["everything"]
+    where: list[Region]
+    face: Annotated[int, Field(ge=0)]
+    side: Side | None = None
+    phrase: str | None = None
+    mask: Base64Bytes | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> RecipeKeep:
+        if bool(self.where) == (self.mask is not None):
+            raise ValueError("a keep has a place or a mask")
+        return self
 
 
 class RecipeFill(_Model):
@@ -110,7 +121,7 @@ class Recipe(_Model):
                 "weights": weights,
                 "faces": faces,
                 "edits": [vars(edit) | {"where": list(edit.where)} for edit in plan.edits],
-                "keeps": [vars(keep) | {"where": list(keep.where)} for keep in plan.keeps],
+                "keeps": [_written(keep) for keep in plan.keeps],
                 "fills": fills or None,
                 "tones": [vars(tone) for tone in plan.tones] or None,
             }
@@ -166,7 +177,10 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
             "made from"
         )
     for number, fill in enumerate(recipe.plan.fills):
-        _check_mask(fill, photo, number)
+        _check_mask(fill.mask, photo, f"fills.{number}")
+    for number, keep in enumerate(recipe.plan.keeps):
+        if keep.mask is not None:
+            _check_mask(keep.mask, photo, f"keeps.{number}")
     weights = studio.weights()
     different = sorted(dict(weights.items() ^ recipe.weights.items()))
     if different:
@@ -182,13 +196,18 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
     return studio.render(analysis, recipe.plan).photo
 
 
-def _check_mask(fill: Fill, photo: Photo, number: int) -> None:
+def _check_mask(mask: bytes, photo: Photo, whose: str) -> None:
     from vision import marked
 
     try:
-        marked.fit(marked.unpack(fill.mask), photo)
+        marked.fit(marked.unpack(mask), photo)
     except marked.MaskError as error:
-        raise RecipeError(f"fills.{number}.mask of the recipe is damaged: {error}") from None
+        raise RecipeError(f"{whose}.mask of the recipe is damaged: {error}") from None
+
+
+def _written(keep: Keep) -> dict:
+    mask = b64encode(keep.mask) if keep.mask is not None else None
+    return vars(keep) | {"where": list(keep.where), "mask": mask}
 
 
 def _fields(written: RecipeEdit | RecipeKeep) -> dict:

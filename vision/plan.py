@@ -32,13 +32,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class Keep:
-    """Never touch this kind, or "everything", at this place on this face."""
+    """Never touch this kind, or "everything", at this place on this face.
+
+    With a `mask` (as `Fill` has it) the place is what is marked, and `where` names none.
+    """
 
     what: Kind | Literal["everything"]
     where: tuple[Region, ...]
     face: int = 0
     side: Side | None = None
     phrase: str | None = None
+    mask: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
