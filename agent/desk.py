@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from agent.progress import Watch, unwatched
 from agent.rethink import SECOND_THOUGHTS, second_thought, total_missed
 from agent.scene import Box
 from agent.studio import Studio
@@ -44,6 +45,7 @@ class Desk:
     def __init__(self, photo: Photo, studio: Studio, clip: str | None = None) -> None:
         self.photo = photo
         self.studio = studio
+        self.watch: Watch = unwatched
         self._clip = clip
         self.seconds = {"analyse": 0.0, "render": 0.0}
         self._results: OrderedDict[Plan, Result] = OrderedDict()
@@ -52,6 +54,7 @@ class Desk:
 
     @cached_property
     def analysis(self) -> Analysis:
+        self.watch("finding")
         with self._timed("analyse"):
             return self.studio.analyse(self.photo)
 
@@ -69,6 +72,7 @@ class Desk:
     def found(self, edit: Edit) -> float:
         """Share of the face area that shows the edit's kind at its place (`scene.Found`)."""
         face = self.analysis.faces[edit.face]
+        self.watch("finding")
         with self._timed("analyse"):
             return face.found(edit.what, edit.where, edit.side, edit.phrase)
 
@@ -101,7 +105,9 @@ class Desk:
     def _rendered(self, plan: Plan) -> Result:
         analysis = self.analysis
         with self._timed("render"):
+            self.watch("retouching")
             rendering = self.studio.render(analysis, plan)
+            self.watch("checking")
             return Result(plan, rendering, self.studio.measure(analysis, plan, rendering))
 
     def _experienced(self, plan: Plan) -> Plan:

@@ -1,4 +1,4 @@
-"""What the user marks in the photo itself: it has a place, but no name, and is filled whole."""
+"""What the user marks in the photo itself: it has a place, but no name; it is filled, or kept."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.notes import Note
-from agent.state import Filled
+from agent.report import MARKED_AREA
+from agent.state import Filled, Held
 from agent.turn import Chat, Deeds
+from vision.plan import Fill, Keep
 
 if TYPE_CHECKING:
     from vision.marked import Mask
@@ -15,13 +17,32 @@ if TYPE_CHECKING:
 
 def mark(chat: Chat, marked: Mask) -> Deeds:
     """Fill what a mask of the photo, (H, W), marks on any face; the chat's history moves along."""
-    if not chat.desk.faces:
-        return Deeds([Note("no_face")])
-    shared = chat.desk.studio.share_out(chat.desk.analysis, marked)
-    if not shared.fills:
-        return Deeds([Note("off_face")])
+    fills, notes = _on_faces(chat, marked)
     present = chat.history.present
     known = {filled.fill for filled in present.fills}
-    fresh = [Filled(fill, present.last + 1) for fill in shared.fills if fill not in known]
+    fresh = [Filled(fill, present.last + 1) for fill in fills if fill not in known]
     chat.history = chat.history.then(replace(present, fills=(*present.fills, *fresh)))
-    return Deeds([Note("partly_off")] if shared.left else [])
+    return Deeds(notes)
+
+
+def hold(chat: Chat, marked: Mask) -> Deeds:
+    """Keep what a mask marks on any face: whatever is done, there it is not."""
+    parts, notes = _on_faces(chat, marked)
+    present = chat.history.present
+    keeps = [
+        Keep("everything", (), part.face, phrase=MARKED_AREA, mask=part.mask) for part in parts
+    ]
+    known = {held.keep for held in present.keeps}
+    fresh = [Held(keep) for keep in keeps if keep not in known]
+    chat.history = chat.history.then(replace(present, keeps=(*present.keeps, *fresh)))
+    return Deeds(notes)
+
+
+def _on_faces(chat: Chat, marked: Mask) -> tuple[tuple[Fill, ...], list[Note]]:
+    """The parts of a mask that lie on faces, and what to say of the rest."""
+    if not chat.desk.faces:
+        return (), [Note("no_face")]
+    shared = chat.desk.studio.share_out(chat.desk.analysis, marked)
+    if not shared.fills:
+        return (), [Note("off_face")]
+    return shared.fills, [Note("partly_off")] if shared.left else []

@@ -56,11 +56,23 @@ class RecipeOpening(_Model):
     side: Side | None = None
 
 
-class RecipeKeep(_Placed):
-    """`vision.plan.Keep`, written down; `openings` is left out where there are none."""
+class RecipeKeep(_Model):
+    """`vision.plan.Keep`, written down: one of a mask names no place, and `openings` are left out
+    where there are none."""
 
     what: Kind | Literal["everything"]
+    where: list[Region]
+    face: Annotated[int, Field(ge=0)]
+    side: Side | None = None
+    phrase: str | None = None
     openings: list[RecipeOpening] | None = None
+    mask: Base64Bytes | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> RecipeKeep:
+        if bool(self.where) == (self.mask is not None):
+            raise ValueError("a keep has a place or a mask")
+        return self
 
 
 class RecipeFill(_Model):
@@ -176,7 +188,10 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
             "made from"
         )
     for number, fill in enumerate(recipe.plan.fills):
-        _check_mask(fill, photo, number)
+        _check_mask(fill.mask, photo, f"fills.{number}")
+    for number, keep in enumerate(recipe.plan.keeps):
+        if keep.mask is not None:
+            _check_mask(keep.mask, photo, f"keeps.{number}")
     weights = studio.weights()
     different = sorted(dict(weights.items() ^ recipe.weights.items()))
     if different:
@@ -192,18 +207,19 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
     return studio.render(analysis, recipe.plan).photo
 
 
-def _check_mask(fill: Fill, photo: Photo, number: int) -> None:
+def _check_mask(mask: bytes, photo: Photo, whose: str) -> None:
     from vision import marked
 
     try:
-        marked.fit(marked.unpack(fill.mask), photo)
+        marked.fit(marked.unpack(mask), photo)
     except marked.MaskError as error:
-        raise RecipeError(f"fills.{number}.mask of the recipe is damaged: {error}") from None
+        raise RecipeError(f"{whose}.mask of the recipe is damaged: {error}") from None
 
 
 def _written(keep: Keep) -> dict:
     openings = [vars(opening) for opening in keep.openings]
-    return vars(keep) | {"where": list(keep.where), "openings": openings or None}
+    mask = b64encode(keep.mask) if keep.mask is not None else None
+    return vars(keep) | {"where": list(keep.where), "openings": openings or None, "mask": mask}
 
 
 def _keep(written: RecipeKeep) -> Keep:

@@ -70,9 +70,11 @@ class ToneReport(_Model):
 
 
 class KeepReport(_Model):
-    """One keep; `max_change` is the largest change of a channel value inside it: promised 0."""
+    """One keep; `max_change` is the largest change of a channel value inside it: promised 0. One
+    that the user marked is of "everything" in the "marked area" that `phrase` names."""
 
     what: str
+    phrase: str | None = None
     where: tuple[Region, ...]
     side: Side | None = None
     who: int | None = None
@@ -168,7 +170,8 @@ def keep_reports(plan: Plan, measured: Measurement, several: bool) -> tuple[Keep
     """What is kept."""
     return tuple(
         KeepReport(
-            what=keep.what, where=keep.where, side=keep.side,
+            what=keep.what, phrase=MARKED_AREA if keep.mask is not None else None,
+            where=keep.where or ("image",), side=keep.side,
             who=keep.face + 1 if several else None,
             found=round(measure.found, 5), max_change=measure.max_change,
         )

@@ -127,6 +127,7 @@ class _Granted(Draft):
             spot = self._spoken(wish, face)
             for held in [held for held in self.keeps if held.keep.face == face]:
                 named = wish.what == "everything" or held.keep.what in (*kinds, "everything")
+                named &= wish.what == "everything" or held.keep.mask is None
                 if not named or (spot and not meet(held.keep, spot)):
                     continue
                 touched = True

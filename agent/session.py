@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,10 @@ from agent.chat_log import keep_chat
 from agent.desk import Desk, Result
 from agent.history import History
 from agent.lessons import standing_keeps
-from agent.marked import mark
+from agent.marked import hold, mark
 from agent.notes import Note
+from agent.overview import Finding, findings, steps
+from agent.progress import Watch, unwatched
 from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
 from agent.report import Report, turn_report
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
     from vision.photo import Photo
     from vision.pipeline import Analysis
+    from vision.spots import Spot
+    from vision.vocabulary import Kind
 
 Outcome = Literal["changed", "answered", "nothing", "asked"]
 # Commands that are answered without asking for a change.
@@ -153,12 +158,13 @@ class Session:
         self._lock = threading.RLock()
         self.reports: list[Report] = []
 
-    def say(self, text: str) -> Reply:
-        """Understand a message and do what it asks."""
+    def say(self, text: str, watch: Watch = unwatched) -> Reply:
+        """Understand a message and do what it asks; `watch` is told of each stage and may stop it
+        (`agent.progress`)."""
         if not text.strip():
             raise FreckleError("the message is empty: say what to change in the photo")
-        with self._lock:
-            self._meet()
+        watch("reading")
+        with self._turn(watch):
             reply = self._answered(text) or self._understood(text)
             if self._agent.settings.keep_chats:
                 keep_chat(self._chat, text, reply)
@@ -178,14 +184,15 @@ class Session:
             return self._ask_back(DidYouMean(parsed.turn), seconds)
         return self._perform(parsed.turn, seconds)
 
-    def perform(self, turn: Turn) -> Reply:
+    def perform(self, turn: Turn, watch: Watch = unwatched) -> Reply:
         """Do what commands ask that were parsed before."""
-        with self._lock:
-            self._meet()
+        with self._turn(watch):
             self._pending, self._chat.plain = None, False
             return self._perform(turn, 0.0)
 
-    def fill(self, mask: str | Path | Image.Image | NDArray[Any]) -> Reply:
+    def fill(
+        self, mask: str | Path | Image.Image | NDArray[Any], watch: Watch = unwatched
+    ) -> Reply:
         """Remove what a mask marks, whatever it is, and put this person's own skin there.
 
         `mask` is an (H, W) bool or uint8 array (marked: above 127), a Pillow image or an image
@@ -193,13 +200,23 @@ class Session:
         change, and of them none that is kept. Raises `MaskError`, a `FreckleError`, for a mask
         that cannot be read, has another size or marks nothing.
         """
+        return self._mark(mark, mask, watch)
+
+    def keep(
+        self, mask: str | Path | Image.Image | NDArray[Any], watch: Watch = unwatched
+    ) -> Reply:
+        """Never touch what a mask marks, given as to `fill`; raises as that does."""
+        return self._mark(hold, mask, watch)
+
+    def _mark(
+        self, act: Callable[[Chat, NDArray[np.bool_]], Deeds], mask: Any, watch: Watch
+    ) -> Reply:
         from vision import marked
 
-        with self._lock:
-            area = marked.read(mask, self.photo)
-            self._meet()
+        area = marked.read(mask, self.photo)
+        with self._turn(watch):
             self._pending = None
-            return self._carry_out(lambda: mark(self._chat, area), (), 0.0)
+            return self._carry_out(lambda: act(self._chat, area), (), 0.0)
 
     def undo(self, steps: int = 1) -> Reply:
         """Back by some states."""
@@ -268,6 +285,56 @@ class Session:
     @property
     def can_redo(self) -> bool:
         return self._chat.history.at + 1 < len(self._chat.history.states)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is found on the faces in focus, and what is in force of it."""
+        with self._lock:
+            self._meet()
+            return findings(self._chat)
+
+    def spread(self, kind: Kind) -> NDArray[np.bool_]:
+        """(H, W), true where the faces in focus show a kind."""
+        import numpy as np
+
+        with self._lock:
+            chat, shown = self._chat, np.zeros((self.photo.height, self.photo.width), bool)
+            for face in chat.in_focus:
+                shown |= chat.desk.studio.spread(chat.desk.analysis, kind, face)
+            return shown
+
+    def spot_at(self, x: float, y: float) -> Spot | None:
+        """The mark at a point of the upright photo, None where nothing is found."""
+        with self._lock:
+            return self._chat.desk.studio.spot_at(self._chat.desk.analysis, x, y)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """A line on every state so far, `at` is the present one; `go_to` walks there."""
+        return steps(self._chat)
+
+    @property
+    def at(self) -> int:
+        return self._chat.history.at
+
+    def go_to(self, step: int, watch: Watch = unwatched) -> Reply:
+        """To another of `steps`, by undo or redo; raises IndexError where there is none."""
+        with self._lock:
+            if step == self.at or not 0 <= step < len(self._chat.history.states):
+                raise IndexError(f"there is no other step {step}")
+            away = step - self.at
+            walk = Redo(steps=away) if away > 0 else Undo(steps=-away)
+            return self.perform(Turn(commands=[walk]), watch)
+
+    @contextmanager
+    def _turn(self, watch: Watch) -> Iterator[None]:
+        """One turn at a time, watched."""
+        with self._lock:
+            self._chat.desk.watch = watch
+            try:
+                self._meet()
+                yield
+            finally:
+                self._chat.desk.watch = unwatched
 
     def _meet(self) -> None:
         """Before the first turn: what memory keeps on every photo is kept on this one."""

@@ -117,7 +117,7 @@ class Conversation:
         """What the parser is told (commands.md, "state"); groups appear as the user named them,
         tones after all edits.
 
-        Marked areas have no name there: after one, no edit is the last.
+        Marked areas have no name there: after one is filled, no edit is the last.
         """
         edits: list[StateEdit] = []
         last: int | None = None
@@ -140,7 +140,7 @@ class Conversation:
             )
             if serial == self.last:
                 last = len(edits) - 1
-        kept = list(dict.fromkeys(held.keep.what for held in self.keeps))
+        kept = list(dict.fromkeys(h.keep.what for h in self.keeps if h.keep.mask is None))
         return State(edits=edits, kept=kept, last=last, faces=faces)
 
     def _visible(self) -> list[Made]:

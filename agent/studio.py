@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vision.measure import Measurement
     from vision.photo import Photo
     from vision.pipeline import Analysis, Rendering
+    from vision.spots import Spot
+    from vision.vocabulary import Kind
 
 
 class Studio(Protocol):
@@ -34,6 +36,14 @@ class Studio(Protocol):
 
     def share_out(self, analysis: Analysis, marked: Mask) -> Shared:
         """Which face fills which part of a mask of the photo."""
+        ...
+
+    def spread(self, analysis: Analysis, kind: Kind, face: int) -> Mask:
+        """Where a face shows a kind."""
+        ...
+
+    def spot_at(self, analysis: Analysis, x: float, y: float) -> Spot | None:
+        """The mark at a point of the photo."""
         ...
 
     def render(self, analysis: Analysis, plan: Plan) -> Rendering: ...
@@ -74,6 +84,16 @@ class LocalStudio:
         from vision import fill
 
         return fill.share_out(analysis, marked)
+
+    def spread(self, analysis: Analysis, kind: Kind, face: int) -> Mask:
+        from vision import spots
+
+        return spots.spread(analysis, kind, face)
+
+    def spot_at(self, analysis: Analysis, x: float, y: float) -> Spot | None:
+        from vision import spots
+
+        return spots.spot_at(analysis, x, y)
 
     def render(self, analysis: Analysis, plan: Plan) -> Rendering:
         from vision import pipeline

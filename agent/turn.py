@@ -112,6 +112,7 @@ def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
         wishes = []
         _act(chat, command, deeds)
     _grant(chat, wishes, deeds)
+    chat.result()  # whoever stops the turn while it renders has taught nothing
     _learn_rules(chat, turn, deeds)
     _learn_corrections(chat, turn, before)
     return deeds
@@ -230,6 +231,7 @@ def _reset(chat: Chat, deeds: Deeds) -> None:
 
 
 def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) -> None:
+    chat.result()  # as in `carry_out`
     present = chat.history.present
     learnt = _lessons(chat, source)
     if chat.user is not None and chat.memory.paused(chat.user):

@@ -17,6 +17,7 @@ from vision import compose, engine, faces, landmarks, regions, tone_map
 from vision.errors import NothingToDo
 from vision.fill import Filling, in_crop, union
 from vision.grain import Grain, borrowed_grain, grain_of
+from vision.marked import unpack
 from vision.photo import Photo
 from vision.plan import Edit, Fill, Keep, Plan
 from vision.regions import Surfaces
@@ -348,7 +349,10 @@ def _strengths(
 
 
 def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
-    """(512, 512) float32 0..1, what a keep protects: a place, or a kind's marks at a place."""
+    """(512, 512) float32 0..1, what a keep protects: a place, a kind's marks at a place, or what is
+    marked."""
+    if keep.mask is not None:
+        return in_crop(face.alignment, unpack(keep.mask))
     place = face.place(keep.where, keep.side)
     if keep.what == "everything":
         return (place > 0.02).astype(np.float32)
@@ -362,10 +366,10 @@ def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
 
 def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
     """Whether an edit overrules a keep: the same kind, named at a narrower place."""
-    if keep.what not in (edit.what, "everything"):
+    if keep.what != edit.what:
         return False
     narrow, wide = face.place(edit.where, edit.side), face.place(keep.where, keep.side)
-    return float(narrow.sum()) < 0.9 * float(wide.sum()) and keep.what == edit.what
+    return float(narrow.sum()) < 0.9 * float(wide.sum())
 
 
 def _withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
@@ -391,7 +395,8 @@ def protected_from_tones(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> n
     has openings there is protected on the photo alone (`tone_map.kept_masks`)."""
     if keep.openings and keep.what == "everything":
         keep = replace(keep, where=tuple(set(keep.where) - set(tone_map.ON_PHOTO)))
-    area = protected(face, keep, edits) if keep.where else np.zeros_like(face.skin)
+    placed = bool(keep.where) or keep.mask is not None
+    area = protected(face, keep, edits) if placed else np.zeros_like(face.skin)
     for opening in keep.openings:
         if opening.face == keep.face and opening.where not in tone_map.ON_PHOTO:
             area = area * (face.regions.light(opening.where, opening.side) < 0.5)

@@ -43,7 +43,8 @@ class Opening:
 class Keep:
     """Never touch this kind, or "everything", at this place on this face.
 
-    At the `openings`, light and colour may change all the same.
+    At the `openings`, light and colour may change all the same. With a `mask` (as `Fill` has it)
+    the place is what is marked, and `where` names none.
     """
 
     what: Kind | Literal["everything"]
@@ -52,6 +53,7 @@ class Keep:
     side: Side | None = None
     phrase: str | None = None
     openings: tuple[Opening, ...] = ()
+    mask: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

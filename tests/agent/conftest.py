@@ -26,6 +26,7 @@ from vision.marked import pack, unpack
 from vision.measure import Measurement
 from vision.plan import Edit, Fill, Keep, Opening, Plan, Tone
 from vision.settings import Settings
+from vision.spots import Spot
 from vision.vocabulary import LEARNT_KINDS, REGIONS, Region
 
 PLACES = list(REGIONS)
@@ -127,7 +128,10 @@ class FakeStudio:
             filled = unpack(fill.mask) & ~self._kept(analysis, plan)
             pixels[filled] = CLEAN
             touched |= filled
-        marks = replace(plan, keeps=tuple(k for k in plan.keeps if k.what != "everything"))
+        marks = replace(
+            plan,
+            keeps=tuple(k for k in plan.keeps if k.what != "everything" or k.mask is not None),
+        )
         for tone in plan.tones:
             lit = self._lit(tone) & ~self._kept(analysis, marks)
             for keep in plan.keeps:
@@ -152,6 +156,10 @@ class FakeStudio:
             )  # fmt: skip
 
         def keep(wish):
+            if wish.mask is not None:
+                held = unpack(wish.mask)
+                change = np.abs(before - after)[held].max()
+                return SimpleNamespace(found=float(held.mean()), max_change=int(change))
             kinds = LEARNT_KINDS if wish.what == "everything" else [wish.what]
             cells = [
                 cell
@@ -224,9 +232,27 @@ class FakeStudio:
             for kind in LEARNT_KINDS if keep.what == "everything" else [keep.what]:
                 for cell in self._cells(analysis, Edit(kind, keep.where, 0, keep.face, keep.side)):
                     kept[cell] = True
+            if keep.mask is not None:
+                kept |= unpack(keep.mask)
         return kept
 
+    def spread(self, analysis, kind, face):
+        shown = np.zeros(analysis.photo.pixels.shape[:2], bool)
+        for cell in self._cells(analysis, Edit(kind, ("image",), 0, face)):
+            shown[cell] = True
+        return shown
+
+    def spot_at(self, analysis, x, y):
+        row, column = int(y), int(x)
+        if analysis.photo.pixels[row, column, 0] != MARK:
+            return None
+        mask = np.zeros(analysis.photo.pixels.shape[:2], bool)
+        mask[row, column] = True
+        face, kind = divmod(row, len(LEARNT_KINDS))
+        return Spot(LEARNT_KINDS[kind], face, mask)
+
     def _strengths(self, analysis, plan: Plan):
+        by_hand = [unpack(keep.mask) for keep in plan.keeps if keep.mask is not None]
         for edit in plan.edits:
             for row, column in self._cells(analysis, edit):
                 named, side = spot_of(column)
@@ -235,7 +261,7 @@ class FakeStudio:
                     keep.what in (edit.what, "everything") and inside(keep, place)
                     and not (keep.what == edit.what and narrower(edit, keep))
                     for keep in plan.keeps
-                )  # fmt: skip
+                ) or any(mask[row, column] for mask in by_hand)  # fmt: skip
                 yield row, column, 0.0 if kept else edit.strength
 
 

@@ -1,0 +1,71 @@
+"""What a front end shows beside the conversation: what is found and in force, the steps so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent.state import Conversation, binds
+from agent.turn import Chat
+from agent.words import listed, percent, plain
+from vision.plan import Edit
+from vision.vocabulary import LEARNT_KINDS, Kind, default_region
+
+UNTOUCHED = "the photo as it was"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind on the faces in focus.
+
+    Attributes:
+        kind: a kind that the detector can tell.
+        found: share of the face area, 0..1, mean over the faces.
+        strength: of the strongest edit of it in force, 0..1.
+        kept: whether a keep holds on all of it.
+    """
+
+    kind: Kind
+    found: float
+    strength: float
+    kept: bool
+
+
+def findings(chat: Chat) -> tuple[Finding, ...]:
+    """Every kind that is found, edited or kept, in the order of the vocabulary."""
+    return tuple(one for kind in LEARNT_KINDS if (one := _finding(chat, kind)) is not None)
+
+
+def steps(chat: Chat) -> tuple[str, ...]:
+    """A line on every state of the history."""
+    return tuple(summary(state) for state in chat.history.states)
+
+
+def summary(state: Conversation) -> str:
+    """What is in force: "wrinkles 50 %, freckles kept"."""
+    parts = list(_parts(state))
+    return listed(parts) if parts else UNTOUCHED
+
+
+def _parts(state: Conversation) -> Iterator[str]:
+    for made in state.edits:
+        if made.edit.strength > 0:
+            yield f"{plain(made.edit.phrase or made.edit.what)} {percent(made.edit.strength)}"
+    for toned in state.tones:
+        place = plain(toned.tone.where)
+        yield f"{plain(toned.tone.attribute)} of the {place} {toned.tone.amount:+.0%}"
+    if state.fills:
+        yield "a marked area filled"
+    for held in state.keeps:
+        if held.origin != "policy":
+            yield f"{plain(held.keep.phrase or held.keep.what)} kept"
+
+
+def _finding(chat: Chat, kind: Kind) -> Finding | None:
+    state, place = chat.history.present, (default_region(kind),)
+    whole = [Edit(kind, place, 1.0, face) for face in chat.in_focus]
+    made = [one.edit for one in state.edits if one.edit.what == kind]
+    strength = max((edit.strength for edit in made if edit.face in chat.in_focus), default=0.0)
+    kept = bool(whole) and all(any(binds(h.keep, edit) for h in state.keeps) for edit in whole)
+    found = sum(chat.desk.found(edit) for edit in whole) / max(len(whole), 1)
+    return Finding(kind, found, strength, kept) if found or strength or kept else None
