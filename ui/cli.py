@@ -394,6 +394,7 @@ forward(evaluate, "rethinking", "training.evaluate.rethinking", "What is asked i
 forward(evaluate, "regions", "training.evaluate.regions", "Dense landmarks against labels.")
 forward(evaluate, "language", "training.evaluate.language", "Messages against commands.")
 forward(evaluate, "memory", "training.evaluate.memory", "What memory spares its user.")
+forward(evaluate, "agent", "training.evaluate.agent", "Whole conversations on real photos.")
 forward(evaluate, "speed", "training.evaluate.speed", "Seconds and memory, by size and by faces.")
 
 
