@@ -252,23 +252,32 @@ def _lessons(chat: Chat, source: Source) -> list[Observation]:
 
 
 def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None:
-    """Feedback is learnt at once: not everybody says "perfect" at the end."""
-    after = chat.history.present
-    if not any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
+    """Feedback is learnt at once: not everybody says "perfect" at the end.
+
+    Naming another strength for what was done already is feedback, too.
+    """
+    old, new = ({made.edit for made in state.edits} for state in (before, chat.history.present))
+    corrected: set[str] = set()
+    if any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
+        corrected = {edit.what for edit in old ^ new}
+    for command in turn.commands:
+        if isinstance(command, say.Reduce):
+            corrected |= {edit.what for edit in old - new} & set(expand_kind(command.what))
+    if not corrected:
         return
-    old, new = ({made.edit for made in state.edits} for state in (before, after))
-    chat.corrected |= {edit.what for edit in old ^ new}
+    chat.corrected |= corrected
     learnt = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
     chat.memory.learn(chat.user, learnt)
 
 
 def learn_saved(chat: Chat) -> None:
-    """Saving without a word tells a little: of what was said for the result, and corrected."""
+    """Saving without a word tells a little of what was said; what was corrected stays so."""
     if chat.accepted is chat.history.present:
         return
     proposed = {made.edit.what for made in chat.history.present.edits if made.named == "auto"}
-    unsaid = proposed - chat.corrected
-    learnt = [one for one in _lessons(chat, "inferred") if one.kind not in unsaid]
+    learnt = [one for one in _lessons(chat, "inferred") if one.kind not in proposed]
+    learnt = [one for one in learnt if one.kind not in chat.corrected]
+    learnt += [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
     chat.memory.learn(chat.user, learnt)
 
 
