@@ -254,15 +254,22 @@ def _lessons(chat: Chat, source: Source) -> list[Observation]:
 
 
 def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None:
-    """Feedback is learnt at once: not everybody says "perfect" at the end."""
+    """Feedback is learnt at once: not everybody says "perfect" at the end.
+
+    Naming another strength for what was done already is feedback, too, and so is a tone on top of
+    one ("too warm now").
+    """
     after = chat.history.present
+    was, now = ({made.edit for made in state.edits} for state in (before, after))
     old, new = ({toned.tone for toned in state.tones} for state in (before, after))
-    # "Too warm now" is a tone on top of one.
-    named = {command.attribute for command in turn.commands if isinstance(command, say.Tone)}
-    corrected: set[str] = {tone.attribute for tone in old - new if tone.attribute in named}
+    corrected: set[str] = set()
     if any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
-        was, now = ({made.edit for made in state.edits} for state in (before, after))
         corrected |= {edit.what for edit in was ^ now} | {tone.attribute for tone in old ^ new}
+    for command in turn.commands:
+        if isinstance(command, say.Reduce):
+            corrected |= {edit.what for edit in was - now} & set(expand_kind(command.what))
+        elif isinstance(command, say.Tone):
+            corrected |= {tone.attribute for tone in old - new} & {command.attribute}
     if not corrected:
         return
     chat.corrected |= corrected
@@ -271,14 +278,15 @@ def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None
 
 
 def learn_saved(chat: Chat) -> None:
-    """Saving without a word tells a little: of what was said for the result, and corrected."""
+    """Saving without a word tells a little of what was said; what was corrected stays so."""
     if chat.accepted is chat.history.present:
         return
     present = chat.history.present
     proposed: set[str] = {made.edit.what for made in present.edits if made.named == "auto"}
     proposed |= {toned.tone.attribute for toned in present.tones if toned.proposed}
-    unsaid = proposed - chat.corrected
-    learnt = [one for one in _lessons(chat, "inferred") if one.kind not in unsaid]
+    told = proposed | chat.corrected
+    learnt = [one for one in _lessons(chat, "inferred") if one.kind not in told]
+    learnt += [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
     chat.memory.learn(chat.user, learnt)
 
 

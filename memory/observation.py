@@ -106,8 +106,13 @@ class Preference:
             "inferred": "saved it about like that",
         }[self.source]
         photos = _PHOTOS.get(self.framing or "", "photos")
+        if not self.count:
+            many = (
+                f"one of your {photos} suggests"
+                if self.among == 1
+                else (f"your choices in {self.among} {photos} suggest")
+            )
+            return f"that is what {many}"
         if self.among == 1:
             return f"you {did} on {day}"
-        if not self.count:
-            return f"that is the middle of what you chose in {self.among} {photos}"
         return f"you {did} in {self.count} of {self.among} {photos}"

@@ -321,7 +321,18 @@ def _table(found: dict[str, list[list[Outcome]]], at: Sequence[int], name: str) 
     for memory, rows in found.items():
         values = np.array([[getattr(one, name) for one in row] for row in rows], float)
         shown = [*(values[:, n - 1].mean() for n in at), values.mean()]
-        yield f"| {memory} | " + " | ".join(f"{value:.2f}" for value in shown) + " |"
+        digits = 2 if name == "turns" else 3
+        yield f"| {memory} | " + " | ".join(f"{value:.{digits}f}" for value in shown) + " |"
+
+
+def _difference(found: dict[str, list[list[Outcome]]], name: str) -> str:
+    """What memory adds to no memory for the same users and photos, with its standard error."""
+    mine, none = (
+        np.array([[getattr(one, name) for one in row] for row in found[memory]], float).mean(1)
+        for memory in reversed(FOR_FICKLE)
+    )
+    error = (mine - none).std(ddof=1) / np.sqrt(len(mine))
+    return f"{name}: scene-aware less no memory {(mine - none).mean():+.4f} +- {error:.4f}"
 
 
 def main(
@@ -353,6 +364,9 @@ def main(
             print(f"\n{users} users {kind}, seeds {seed} to {people[-1]}:\n")
             for name in ("turns", "error"):
                 print("\n".join(_table(found, at, name)), end="\n\n", flush=True)
+            if set(FOR_FICKLE) <= set(found) and users > 1:
+                for name in ("turns", "error"):
+                    print(_difference(found, name), flush=True)
 
 
 if __name__ == "__main__":
