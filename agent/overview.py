@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from agent.state import Conversation, Held, Made, binds
 from agent.turn import Chat
@@ -82,7 +82,12 @@ def proposals(chat: Chat) -> tuple[Proposal, ...]:
     several = bool(brought) and len(chat.desk.faces) > 1
     told = []
     for text, reason, do, thing in brought:
-        back = {"do": do, "what": thing.what, "where": list(thing.where), "side": thing.side}
+        back: dict[str, Any] = {
+            "do": do,
+            "what": thing.what,
+            "where": list(thing.where),
+            "side": thing.side,
+        }
         if several:
             text, back["who"] = f"{text} on face {thing.face + 1}", thing.face + 1
         told.append(Proposal(text, reason, Turn.model_validate({"commands": [back]})))

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
-import math
 import secrets
 import time
 from base64 import b64decode, b64encode
@@ -218,19 +217,10 @@ class Accounts:
         return cls({user: Password.of(password)})
 
     async def login(self, user: str, password: str) -> bool:
-        """Whether somebody may come in.
-
-        Raises:
-            HTTPException: 400 with `Retry-After`, after too many tries.
-        """
-        from fastapi import HTTPException
-
+        """Whether somebody may come in; after too many wrong tries nobody may, for a while."""
         now, client = time.monotonic(), _client.get()
-        wait = math.ceil(self._attempts.wait(user, client, now))
-        if wait > 0:
-            # Not 429: the login page tells people about nothing but 400.
-            said = f"Too many wrong tries: wait {wait} seconds."
-            raise HTTPException(400, said, {"Retry-After": str(wait)})
+        if self._attempts.wait(user, client, now) > 0:
+            return False
         self._attempts.count(user, client, now)
         async with self._one:  # each guess takes memory
             stored = self._accounts.get(user, self._nobody)

@@ -6,7 +6,6 @@ Pictures on the page are previews, made smaller; the download is the file as the
 
 from __future__ import annotations
 
-import getpass
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,9 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from agent.session import default_output
+from agent.session import Reply, default_output
+from ui.web import downloads, memory_panel
+from ui.web.accounts import Profiles
 from ui.web.sessions import Visit, Visits
 from vision.errors import FreckleError
 
@@ -34,12 +35,12 @@ BROKEN = (
     "Something went wrong on my side and nothing was changed; the server's log has the details. "
     "Please say it again, or open the photo anew."
 )
-SAVED = "Press “Download the result” to get the file."
+SAVED = "Press “Download the picture” to get the file."
 CSS = ".gradio-container {max-width: 1400px !important; margin: auto}"
 
 Said = list[dict[str, Any]]
-# What an event shows: the conversation, before and after, the download button.
-Shown = tuple[Said, Any, Any]
+# What an event shows: the conversation, before and after.
+Shown = tuple[Said, Any]
 
 
 def theme() -> gr.themes.Base:
@@ -52,7 +53,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build(visits: Visits) -> gr.Blocks:
+def build(visits: Visits, profiles: Profiles) -> gr.Blocks:
     """The page, wired to the visits of one server."""
     with gr.Blocks(title="Freckle", analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(f"# Freckle\n{GREETING}")
@@ -66,7 +67,8 @@ def build(visits: Visits) -> gr.Blocks:
                     interactive=False,
                     max_height=720,
                 )
-                download = gr.DownloadButton("Download the result", interactive=False)
+                brought = memory_panel.build_proposals()
+                home = downloads.build(visits)
             with gr.Column(scale=2):
                 photo = gr.File(label="Your portrait", height=140)
                 example = gr.Button("Try it on an example portrait", size="sm")
@@ -76,31 +78,66 @@ def build(visits: Visits) -> gr.Blocks:
                 message = gr.Textbox(
                     label="Your wish", placeholder=PLACEHOLDER, submit_btn=True, max_length=2000
                 )
+                memory = memory_panel.build(visits, profiles)
 
-        def open_upload(upload: str | None, request: gr.Request) -> tuple[Any, ...]:
-            return *_guarded([], lambda: _take_upload(visits, upload, request)), None
+        def open_upload(upload: str | None, profile: object, request: gr.Request) -> dict:
+            def act() -> Shown:
+                return _take_upload(visits, upload, profiles.user(request, profile), request)
 
-        def open_example(request: gr.Request) -> Shown:
-            return _guarded([], lambda: _take_example(visits, request))
+            return shown([], act, request) | {photo: None}
 
-        def say(text: str, said: Said, request: gr.Request) -> tuple[Any, ...]:
+        def open_example(profile: object, request: gr.Request) -> dict:
+            def act() -> Shown:
+                return _take_example(visits, profiles.user(request, profile), request)
+
+            return shown([], act, request)
+
+        def say(text: str, said: Said, request: gr.Request) -> dict:
             said = [*said, {"role": "user", "content": text}]
-            return *_guarded(said, lambda: _turn(visits.get(_key(request)), text, said)), ""
+
+            def act() -> Shown:
+                visit = visits.get(_key(request))
+                return _turn(visit, lambda: visit.session.say(text), said)
+
+            return shown(said, act, request) | {message: ""}
+
+        def take_back(ticked: list[str], said: Said, request: gr.Request) -> dict:
+            visit = visits.get(_key(request))
+            one = memory_panel.unticked(visit.session, ticked)
+            if one is None:
+                return brought.show(visit.session)
+            said = [*said, {"role": "user", "content": f"take back: {one.text}"}]
+            act = lambda: _turn(visit, lambda: visit.session.perform(one.back), said)  # noqa: E731
+            return shown(said, act, request)
+
+        def shown(said: Said, act: Callable[[], Shown], request: gr.Request) -> dict:
+            told, views = _guarded(said, act)
+            try:
+                visit = visits.get(_key(request))
+            except FreckleError:
+                return {chat: told, slider: views}
+            beside = brought.show(visit.session) | home.show(visit)
+            return {chat: told, slider: views} | beside
 
         def leave(request: gr.Request) -> None:
             visits.close(_key(request))
 
-        shown = [chat, slider, download]
+        seen = [chat, slider, brought.box, *home.shown]
         # One turn at a time: models use every core, and a queue is fairer than a slow crowd.
         one: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "models"}
-        photo.upload(open_upload, photo, [*shown, photo], api_name="open", **one)
-        example.click(open_example, None, shown, api_name="example", **one)
-        message.submit(say, [message, chat], [*shown, message], api_name="say", **one)
+        opening = [memory.profile]
+        photo.upload(open_upload, [photo, *opening], [*seen, photo], api_name="open", **one)
+        example.click(open_example, opening, seen, api_name="example", **one)
+        turn = message.submit(say, [message, chat], [*seen, message], api_name="say", **one)
+        turn.then(memory.show, memory.profile, memory.shown, api_visibility="private")
+        brought.box.input(take_back, [brought.box, chat], seen, api_name="take_back", **one)
         page.unload(leave)
     return page
 
 
-def _take_upload(visits: Visits, upload: str | None, request: gr.Request) -> Shown:
+def _take_upload(
+    visits: Visits, upload: str | None, user: str | None, request: gr.Request
+) -> Shown:
     try:
         path = Path(upload or "")
         data = path.read_bytes()
@@ -108,36 +145,34 @@ def _take_upload(visits: Visits, upload: str | None, request: gr.Request) -> Sho
     except OSError:
         raise FreckleError(LOST) from None
     name = default_output(Path(path.name)).name
-    return _opened(visits.open(_key(request), data, name, _user(request)))
+    return _opened(visits.open(_key(request), data, name, user))
 
 
-def _take_example(visits: Visits, request: gr.Request) -> Shown:
+def _take_example(visits: Visits, user: str | None, request: gr.Request) -> Shown:
     from skimage import data
 
     name = "astronaut.retouched.png"
-    return _opened(visits.open(_key(request), data.astronaut(), name, _user(request)))
+    return _opened(visits.open(_key(request), data.astronaut(), name, user))
 
 
 def _opened(visit: Visit) -> Shown:
     before = _preview(visit, visit.session.photo.to_pil())
-    return _reply([], OPENED), (before, before), gr.DownloadButton(value=None, interactive=False)
+    return _reply([], OPENED), (before, before)
 
 
-def _turn(visit: Visit, text: str, said: Said) -> Shown:
+def _turn(visit: Visit, act: Callable[[], Reply], said: Said) -> Shown:
     with visit.lock:
-        reply = visit.session.say(text)
+        reply = act()
         answer = reply.text
         if reply.saved is not None:
             answer = f"{answer.replace(str(reply.saved), reply.saved.name)} {SAVED}"
         said = _reply(said, answer)
         if reply.view == "mask":
-            return said, _pair(visit, _marked(visit)), gr.skip()
+            return said, _pair(visit, _marked(visit))
         if not reply.changed and reply.view is None and reply.saved is None:
-            return said, gr.skip(), gr.skip()
-        result = visit.session.save(visit.folder / visit.name, overwrite=True, learn=False)
+            return said, gr.skip()
         after = visit.session.photo.to_pil() if reply.view == "before" else reply.image
-        views = _pair(visit, after)
-    return said, views, gr.DownloadButton(value=str(result), interactive=True)
+        return said, _pair(visit, after)
 
 
 def _pair(visit: Visit, after: Image.Image) -> tuple[str, str]:
@@ -156,10 +191,10 @@ def _guarded(said: Said, event: Callable[[], Shown]) -> Shown:
     try:
         return event()
     except FreckleError as error:
-        return _reply(said, str(error)), gr.skip(), gr.skip()
+        return _reply(said, str(error)), gr.skip()
     except Exception:
         log.exception("an event of the chat page failed")
-        return _reply(said, BROKEN), gr.skip(), gr.skip()
+        return _reply(said, BROKEN), gr.skip()
 
 
 def _reply(said: Said, text: str) -> Said:
@@ -180,8 +215,3 @@ def _key(request: gr.Request) -> str:
     if request.session_hash is None:
         raise FreckleError("This page needs a browser session: please reload it.")
     return request.session_hash
-
-
-def _user(request: gr.Request) -> str:
-    """Whose preferences apply: the one who logged in, or the owner of this machine's account."""
-    return request.username or getpass.getuser()

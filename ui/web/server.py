@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ui.web.accounts import LOGIN_HINT, Accounts, FromWhere, Profiles, read_accounts
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
@@ -21,29 +22,11 @@ if TYPE_CHECKING:
 
 MAX_UPLOAD = "500mb"
 SHARED_USER = "guest"
-
-
-def read_passwords(path: Path) -> list[tuple[str, str]]:
-    """Pairs of user and password from a file of `user:password` lines.
-
-    Raises:
-        FreckleError: the file cannot be read or a line is something else; no password is shown.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FreckleError(f"cannot read the passwords in {path}: {error}") from None
-    pairs = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        user, _, password = line.strip().partition(":")
-        if not user or not password:
-            raise FreckleError(f"{path}, line {number}: write user:password")
-        pairs.append((user, password))
-    if not pairs:
-        raise FreckleError(f"{path} holds no user:password line")
-    return pairs
+PUBLIC = (
+    "Shared: whoever reaches this machine over the network sees the login page, and whoever logs "
+    "in may have photos retouched here. Photos, results and memory of others stay their own. The "
+    "connection is not encrypted."
+)
 
 
 def serve(agent: RetouchAgent, *, port: int | None, share: bool, passwords: Path | None) -> None:
@@ -53,25 +36,37 @@ def serve(agent: RetouchAgent, *, port: int | None, share: bool, passwords: Path
         agent: answers every visitor; it holds models, no conversation.
         port: None takes the first free one from 7860 on.
         share: listen to the local network too; without `passwords` one is made and printed.
-        passwords: file of `user:password` lines that may log in.
+        passwords: file of accounts that may log in (`ui.web.accounts`).
     """
-    auth = read_passwords(passwords) if passwords else []
-    if share and not auth:
-        auth = [(SHARED_USER, secrets.token_urlsafe(9))]
-        print(f"Log in as {SHARED_USER!r} with the password {auth[0][1]!r}.", flush=True)
+    accounts = Accounts(read_accounts(passwords)) if passwords else None
+    profiles = Profiles(
+        agent.memory,
+        "account" if accounts else "nobody" if share else "name",
+        share or bool(accounts),
+    )
+    if share and accounts is None:
+        password = secrets.token_urlsafe(12)
+        accounts = Accounts.with_password(SHARED_USER, password)
+        print(f"Log in as {SHARED_USER!r} with the password {password!r}.", flush=True)
+    if share:
+        print(PUBLIC, flush=True)
     with tempfile.TemporaryDirectory(prefix="freckle-") as folder:
         # Gradio keeps uploads where this says; here they are private and go with the server.
         os.environ["GRADIO_TEMP_DIR"] = folder
+        from starlette.middleware import Middleware
+
         from ui.web.page import CSS, build, theme
         from ui.web.sessions import Visits
 
-        page = build(Visits(agent, Path(folder)))
+        page = build(Visits(agent, Path(folder)), profiles)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             _, local, _ = page.queue(max_size=64).launch(
                 server_name="0.0.0.0" if share else "127.0.0.1",
                 server_port=port,
-                auth=auth or None,
+                auth=accounts.login if accounts else None,
+                auth_message=LOGIN_HINT,
+                app_kwargs={"middleware": [Middleware(FromWhere)]},
                 theme=theme(),
                 css=CSS,
                 max_file_size=MAX_UPLOAD,

@@ -44,6 +44,7 @@ class Visit:
         session: the agent's conversation.
         folder: where this visit's previews and result live.
         name: the file name that the result is offered under.
+        user: whose preferences apply, None for a guest.
         lock: held while a turn runs; one conversation is one line of turns.
         views: how many previews were written (each gets a name of its own, browsers cache).
         used: `time.monotonic()` of the last look-up.
@@ -52,6 +53,7 @@ class Visit:
     session: Session
     folder: Path
     name: str
+    user: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     views: int = 0
     used: float = field(default_factory=time.monotonic)
@@ -88,7 +90,7 @@ class Visits:
         if proper != name:
             session = self._agent.open(source, user=user, save_to=folder / proper)
         folder.mkdir(mode=0o700)
-        visit = Visit(session, folder, proper)
+        visit = Visit(session, folder, proper, user)
         with self._lock:
             dropped = [self._visits.pop(key, None)]
             self._visits[key] = visit
