@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ui.web.folders import Folders
+from ui.web.views import Look
 from ui.web.visitors import ANYBODY, Owners
 from vision.errors import FreckleError
 
@@ -54,7 +55,7 @@ class Visit:
         lock: held while a turn runs; one conversation is one line of turns.
         views: how many previews were written (each gets a name of its own, browsers cache).
         used: `time.monotonic()` of the last look-up.
-        gone: set when the visit is over; a turn that runs then has nobody to answer.
+        look: what this visitor's page shows.
     """
 
     session: Session
@@ -63,7 +64,7 @@ class Visit:
     lock: threading.Lock = field(default_factory=threading.Lock)
     views: int = 0
     used: float = field(default_factory=time.monotonic)
-    gone: threading.Event = field(default_factory=threading.Event)
+    look: Look = field(default_factory=Look)
 
     @property
     def pixels(self) -> int:
@@ -180,7 +181,8 @@ class Visits:
     def _end(self, visits: list[Visit]) -> None:
         """Delete the files of visits that are over, once no turn writes any more."""
         for visit in visits:
-            visit.gone.set()
+            visit.look.waiting.clear()
+            visit.look.stop.set()  # a turn that still runs has nobody to answer
             if visit.lock.acquire(blocking=False):
                 self.folders.drop(visit.folder)
                 visit.lock.release()
