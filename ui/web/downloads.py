@@ -138,7 +138,8 @@ def build(visits: Visits) -> Downloads:
         for name, item in ITEMS.items():
             first = name == "result"
             buttons[name] = gr.DownloadButton(
-                item.label, interactive=False, elem_id=f"download-{name}", min_width=120,
+                item.label, interactive=False, min_width=120,
+                elem_id="download" if first else f"download-{name}",
                 variant="primary" if first else "secondary", size="md", scale=2 if first else 1,
             )  # fmt: skip
 
