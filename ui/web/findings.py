@@ -6,7 +6,7 @@ conversation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -168,12 +168,12 @@ LOOKING = "<h2>Found</h2><p class='quiet'>Looking closely at the photo …</p>"
 NOTHING = "<p class='quiet'>Nothing of what I know to look for.</p>"
 
 
-def panel(session: Session, shown: Iterable[Kind]) -> str:
+def panel(session: Session, hidden: Container[Kind]) -> str:
     """What is found on the faces in focus, as HTML: a row a kind."""
     where = ""
     if len(session.analysis.faces) > 1:
         where = f" on face {listed(str(face + 1) for face in session.focus)}"
-    rows = "".join(_row(finding, finding.kind in shown) for finding in session.findings())
+    rows = "".join(_row(finding, finding.kind not in hidden) for finding in session.findings())
     return f"<h2>Found{where}</h2>{rows or NOTHING}"
 
 

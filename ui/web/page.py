@@ -137,9 +137,11 @@ class Page:
         # One turn at a time: models use every core, and a queue is fairer than a slow crowd.
         model: dict[str, Any] = {
             "concurrency_limit": 1, "concurrency_id": "models", "show_progress": "minimal",
-            "show_progress_on": self.chat,
+            "show_progress_on": self.chat, "trigger_mode": "multiple",
         }  # fmt: skip
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+        quick: dict[str, Any] = {
+            "queue": False, "show_progress": "hidden", "trigger_mode": "multiple",
+        }  # fmt: skip
         page.load(None, js=SCRIPT)
         page.unload(self._leave)
         for button in (self.open, self.camera):
@@ -353,7 +355,7 @@ class Page:
         return {
             self.overlay: gr.skip() if picture is None else views.preview(visit, picture),
             self.pointed: findings.pointed(overlay, session),
-            self.found: findings.panel(session, overlay.shown),
+            self.found: findings.panel(session, overlay.hidden),
         }
 
 
