@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,44 +16,11 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from skimage import data
 
-from ui.web.server import read_passwords
+from tests.serving import Server
 from ui.web.sessions import Visits
 from vision.errors import FreckleError
 
 WISH = "soften the wrinkles"
-
-
-class Server:
-    """`freckle ui` in a process of its own."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.log = folder / "server.log"
-        self.temporary = folder / "temporary"
-        self.temporary.mkdir()
-        environment = os.environ | {
-            "TMPDIR": str(self.temporary),
-            "FRECKLE_DATABASE_URL": f"sqlite:///{folder / 'memory.db'}",
-        }
-        call = [sys.executable, "-m", "ui.cli", "ui", "--port", str(self.port), *options]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(call, env=environment, stdout=log, stderr=log)
-        limit = time.monotonic() + 180
-        while "Freckle is at" not in self.log.read_text():
-            if self.process.poll() is not None or time.monotonic() > limit:
-                self.process.kill()
-                raise RuntimeError(f"the server did not start: {self.log.read_text()}")
-            time.sleep(0.2)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
     server.stop()
-    left = {path.name for path in server.temporary.iterdir()}
-    assert left <= {".ses"}  # nothing of any visitor stays; .ses is onnxruntime's own, a number
+    assert not server.left()  # nothing of any visitor stays
 
 
 @pytest.fixture
@@ -153,28 +116,16 @@ def test_a_taken_port_is_one_clear_line(server, tmp_path):
     assert str(server.port) in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_password_files(tmp_path):
-    file = tmp_path / "passwords"
-    file.write_text("# ours\nmia:a:b\n\nnoah:secret\n")
-    assert read_passwords(file) == [("mia", "a:b"), ("noah", "secret")]
-    for text, why in (("mia:a\nsecret", "line 2"), ("# none", "no user:password")):
-        file.write_text(text)
-        with pytest.raises(FreckleError, match=why) as caught:
-            read_passwords(file)
-        assert "secret" not in str(caught.value)
-    with pytest.raises(FreckleError, match="cannot read"):
-        read_passwords(tmp_path / "missing")
-
-
 class FakeAgent:
     """Takes anything for a photo of the format that it is."""
 
     def open(self, source: str, user: str | None, save_to: Path) -> SimpleNamespace:
-        return SimpleNamespace(photo=SimpleNamespace(format=source), save_to=save_to)
+        photo = SimpleNamespace(format=source, width=1000, height=1000)
+        return SimpleNamespace(photo=photo, save_to=save_to)
 
 
 def test_visits_are_bounded_and_leave_no_files(tmp_path):
-    visits = Visits(FakeAgent(), tmp_path, limit=2)  # type: ignore[arg-type]
+    visits = Visits(FakeAgent(), tmp_path, limit=2, patience=0)  # type: ignore[arg-type]
     first, second = (visits.open(key, "png", "out.png", None) for key in "ab")
     assert visits.get("a") is first  # now b is the one idle for longest
     third = visits.open("c", "png", "out.png", None)
@@ -192,8 +143,8 @@ def test_idle_visits_are_dropped(tmp_path):
     visits = Visits(FakeAgent(), tmp_path, idle=0)  # type: ignore[arg-type]
     first = visits.open("a", "png", "out.png", None)
     time.sleep(0.01)
-    visits.open("b", "png", "out.png", None)
-    assert len(visits) == 1 and not first.folder.exists()
+    visits.sweep()
+    assert len(visits) == 0 and not first.folder.exists()
 
 
 @pytest.mark.parametrize(
