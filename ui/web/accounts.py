@@ -280,3 +280,7 @@ class Profiles:
             return request.username
         name = profile.get("name") if self.by == "name" and isinstance(profile, dict) else None
         return named(name.strip()) if isinstance(name, str) and name.strip() else None
+
+    def named(self, request: gr.Request, name: str) -> str | None:
+        """The user of a program's request, which may name a profile as the page's visitors do."""
+        return self.user(request, {"name": name})

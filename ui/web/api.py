@@ -30,7 +30,6 @@ from vision.vocabulary import KINDS, TONE_ATTRIBUTES
 if TYPE_CHECKING:
     from agent import RetouchAgent
     from memory.preferences import Preference, Preferences, What
-    from ui.web.accounts import Profiles
     from ui.web.folders import Folders
 
 log = logging.getLogger(__name__)
@@ -38,6 +37,8 @@ log = logging.getLogger(__name__)
 PUBLIC = ("plan", "retouch", "detect", "preferences", "forget")
 GUEST = "Nothing is remembered about guests: log in, or name a profile on a private page."
 BROKEN = "Something went wrong on the server; its log has the details."
+# The user of a request, which may name a profile; None for a guest.
+Whose = Callable[[gr.Request, str], str | None]
 
 
 class Endpoints:
@@ -46,13 +47,13 @@ class Endpoints:
     Args:
         agent: answers; it holds models and memory.
         folders: where results lie until they are fetched.
-        profiles: whose memory a caller's is.
+        whose: the user of a request, None for a guest.
     """
 
-    def __init__(self, agent: RetouchAgent, folders: Folders, profiles: Profiles) -> None:
+    def __init__(self, agent: RetouchAgent, folders: Folders, whose: Whose) -> None:
         self._agent = agent
         self._folders = folders
-        self._profiles = profiles
+        self._whose = whose
 
     def plan(self, message: str, state: dict | None = None) -> dict:
         """What a message would do, as commands. Needs no photo and changes nothing.
@@ -83,7 +84,7 @@ class Endpoints:
             The report: edits with strengths and measured effect, what was kept, the reply.
         """
         place = _uploaded(photo)
-        user = self._profiles.user(request, {"name": profile})
+        user = self._whose(request, profile)
         text = _words(message, "message")
         with _Work(self._folders, request, place) as work:
             source = work.named(self._agent.studio.load(place).format)
@@ -154,7 +155,7 @@ class Endpoints:
         return self._agent.memory
 
     def _user(self, request: gr.Request, profile: str) -> str:
-        user = self._profiles.user(request, {"name": profile})
+        user = self._whose(request, profile)
         if user is None:
             raise FreckleError(GUEST)
         return user

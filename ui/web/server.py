@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ui.web.sessions import Visits
 
 SHARED_USER = "guest"
-
-
 PUBLIC = (
     "Shared: whoever reaches this machine over the network sees the login page, and whoever logs "
     "in may have photos retouched here. Photos, results and memory of others stay their own. The "
@@ -69,9 +67,9 @@ def serve(
         from ui.web.sessions import Sweeper, Visits
 
         visits = Visits(agent, Path(folder))
-        page = build(visits)
+        page = build(visits, profiles)
         with page:
-            api.build(api.Endpoints(agent, visits.folders, profiles))
+            api.build(api.Endpoints(agent, visits.folders, profiles.named))
         api.shut_the_rest(page)
         visits.folders.publish()
         inside = secrets.token_urlsafe(32)
