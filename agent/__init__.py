@@ -1,5 +1,6 @@
 """One turn and one conversation: `RetouchAgent` opens a photo, its `Session` takes messages."""
 
-from agent.session import Reply, RetouchAgent, Session
+from agent.agent import RetouchAgent
+from agent.session import Reply, Session
 
 __all__ = ["Reply", "RetouchAgent", "Session"]
