@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +16,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from skimage import data
 
+from tests.serving import Server
 from ui.web.server import read_passwords
 from ui.web.sessions import Visits
 from vision.errors import FreckleError
@@ -26,46 +24,12 @@ from vision.errors import FreckleError
 WISH = "soften the wrinkles"
 
 
-class Server:
-    """`freckle ui` in a process of its own."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.log = folder / "server.log"
-        self.temporary = folder / "temporary"
-        self.temporary.mkdir()
-        environment = os.environ | {
-            "TMPDIR": str(self.temporary),
-            "FRECKLE_DATABASE_URL": f"sqlite:///{folder / 'memory.db'}",
-        }
-        call = [sys.executable, "-m", "ui.cli", "ui", "--port", str(self.port), *options]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(call, env=environment, stdout=log, stderr=log)
-        limit = time.monotonic() + 180
-        while "Freckle is at" not in self.log.read_text():
-            if self.process.poll() is not None or time.monotonic() > limit:
-                self.process.kill()
-                raise RuntimeError(f"the server did not start: {self.log.read_text()}")
-            time.sleep(0.2)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
     server.stop()
-    left = {path.name for path in server.temporary.iterdir()}
-    assert left <= {".ses"}  # nothing of any visitor stays; .ses is onnxruntime's own, a number
+    assert not server.left()  # nothing of any visitor stays
 
 
 @pytest.fixture
