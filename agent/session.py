@@ -289,6 +289,24 @@ class Session:
     def can_redo(self) -> bool:
         return self._chat.history.at + 1 < len(self._chat.history.states)
 
+    @property
+    def focus(self) -> tuple[int, ...]:
+        """The faces, from 0 on the left, that are meant when none is named."""
+        with self._lock:
+            return self._chat.in_focus
+
+    def look_at(self, face: int) -> None:
+        """Put a face, from 0 on the left, in focus; raises IndexError where there is none."""
+        with self._lock:
+            if not 0 <= face < len(self._chat.desk.faces):
+                raise IndexError(f"there is no face {face}")
+            self._chat.focus = (face,)
+
+    @property
+    def question(self) -> WhichFace | DidYouMean | None:
+        """What the agent asked back and was not told yet."""
+        return self._pending
+
     def findings(self) -> tuple[Finding, ...]:
         """What is found on the faces in focus, and what is in force of it."""
         with self._lock:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ui.web.views import Look
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Visit:
         lock: held while a turn runs; one conversation is one line of turns.
         views: how many previews were written (each gets a name of its own, browsers cache).
         used: `time.monotonic()` of the last look-up.
+        look: what this visitor's page shows.
     """
 
     session: Session
@@ -55,6 +57,7 @@ class Visit:
     lock: threading.Lock = field(default_factory=threading.Lock)
     views: int = 0
     used: float = field(default_factory=time.monotonic)
+    look: Look = field(default_factory=Look)
 
 
 class Visits:

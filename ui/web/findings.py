@@ -1,0 +1,240 @@
+"""What is found on a photo, to handle: the panel below the picture, and what its controls do.
+
+Handling something in the panel is the same as saying it: each control becomes an `Act` of the
+conversation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from agent.progress import Watch
+from agent.questions import WhichFace
+from agent.words import are, listed, plain
+from llm.commands import Allow, Command, Keep, Reduce, Turn, Who
+from ui.web.overlay import COLOURS, Overlay
+from ui.web.turns import Act
+from vision.errors import FreckleError
+from vision.vocabulary import LEARNT_KINDS, Kind
+
+if TYPE_CHECKING:
+    from agent import Session
+    from agent.overview import Finding
+    from agent.session import Reply
+    from vision.spots import Spot
+
+# Names of one mark, after "this".
+_ONE: dict[Kind, str] = {
+    "acne": "pimple", "freckles": "freckle", "moles": "mole", "dark_spots": "dark spot",
+    "wrinkles": "wrinkle", "dark_circles": "dark circle", "redness": "redness",
+    "shine": "shine", "eye_bags": "eye bag", "stubble": "stubble", "yellow_teeth": "yellow tooth",
+}  # fmt: skip
+
+
+# -- acts ----------------------------------------------------------------------------------------
+
+
+def act_of(said: Mapping[str, Any], overlay: Overlay | None) -> Act:
+    """What a control of the page stands for.
+
+    Raises:
+        FreckleError: no control says such a thing; or the mark it is about is no longer chosen.
+    """
+    value = said.get("value")
+    match said.get("do"):
+        case "strength" if isinstance(value, int | float) and 0 <= value <= 100:
+            return strength(kind_of(said), value)
+        case "keep" if isinstance(value, bool):
+            return keep(kind_of(said), value)
+        case "step" if isinstance(value, int):
+            return go_to(value)
+        case "face" if isinstance(value, int):
+            return look_at(value)
+        case "keep-spot" | "remove-spot" as do:
+            if overlay is None or overlay.spot is None:
+                raise FreckleError("Click on a mark in the picture first.")
+            return (keep_spot if do == "keep-spot" else remove_spot)(overlay.spot)
+    raise FreckleError("That control does nothing I know of: please reload the page.")
+
+
+def kind_of(said: Mapping[str, Any]) -> Kind:
+    """The kind that a control is about; raises `FreckleError` where there is none."""
+    for kind in LEARNT_KINDS:
+        if said.get("kind") == kind:
+            return kind
+    raise FreckleError("That control is about nothing I can find: please reload the page.")
+
+
+def strength(kind: Kind, percent: float) -> Act:
+    """ "wrinkles to 40 %"."""
+
+    def run(session: Session, watch: Watch) -> Reply:
+        whos = _whos(session) if len(session.focus) in (1, len(session.analysis.faces)) else [None]
+        wishes = [Reduce(what=kind, strength=percent / 100, who=who) for who in whos]
+        return session.perform(Turn(commands=wishes), watch)
+
+    return Act(f"{plain(kind)} to {percent:.0f} %", run)
+
+
+def keep(kind: Kind, on: bool) -> Act:
+    """ "keep the moles", or take that back."""
+
+    def run(session: Session, watch: Watch) -> Reply:
+        make: Callable[[Who | None], Command] = (
+            (lambda who: Keep(what=kind, who=who))
+            if on
+            else (lambda who: Allow(what=kind, who=who))
+        )
+        return session.perform(Turn(commands=[make(who) for who in _whos(session)]), watch)
+
+    return Act(f"keep the {plain(kind)}" if on else f"the {plain(kind)} may change again", run)
+
+
+def _whos(session: Session) -> list[Who | None]:
+    """The faces in focus as commands name them."""
+    count = len(session.analysis.faces)
+    if count < 2:
+        return [None]
+    if len(session.focus) == count:
+        return ["everyone"]
+    return [face + 1 for face in session.focus]
+
+
+def keep_spot(spot: Spot) -> Act:
+    return Act(
+        f"keep this {_ONE[spot.kind]}", lambda session, watch: session.keep(spot.mask, watch)
+    )
+
+
+def remove_spot(spot: Spot) -> Act:
+    return Act(
+        f"remove this {_ONE[spot.kind]}", lambda session, watch: session.fill(spot.mask, watch)
+    )
+
+
+def go_to(step: int) -> Act:
+    """Back, or forth, to another of the session's steps."""
+
+    def run(session: Session, watch: Watch) -> Reply | str:
+        if step == session.at:
+            return "There you are already."
+        try:
+            return session.go_to(step, watch)
+        except IndexError:
+            raise FreckleError("That step is no longer there.") from None
+
+    return Act(f"to step {step}" if step else "to the photo as it was", run)
+
+
+def look_at(face: int) -> Act:
+    """A face put in focus, which also answers the question which one is meant."""
+
+    def run(session: Session, watch: Watch) -> Reply | str:
+        if isinstance(session.question, WhichFace):
+            return session.say(str(face + 1), watch)
+        try:
+            session.look_at(face)
+        except IndexError:
+            raise FreckleError(f"There is no face {face + 1} in this photo.") from None
+        return f"Face {face + 1} it is: what you ask for from here on is done there."
+
+    return Act(f"face {face + 1}", run)
+
+
+# -- panel ---------------------------------------------------------------------------------------
+
+
+def greeting(session: Session) -> str:
+    """What is said of a photo that was just looked at."""
+    faces, kinds = (
+        len(session.analysis.faces),
+        [one.kind for one in session.findings() if one.found],
+    )
+    if not faces:
+        return (
+            "I found no face in this photo, so there is no skin for me to retouch. "
+            "I can still change the light and colour of the whole picture."
+        )
+    number = "one face" if faces == 1 else f"{faces} faces"
+    found = f": {listed(plain(kind) for kind in kinds)}" if kinds else ", and nothing to retouch"
+    where = f" On number {session.focus[0] + 1}" if faces > 1 else ""
+    text = f"I see {number}{'.' + where if where else ''}{found}."
+    return f"{text} What would you like me to do?"
+
+
+LOOKING = "<p class='quiet'>Looking closely at the photo …</p>"
+
+
+def panel(findings: Iterable[Finding], shown: Iterable[Kind]) -> str:
+    """The rows of what is found, as HTML."""
+    rows = "".join(_row(finding, finding.kind in shown) for finding in findings)
+    return rows or "<p class='quiet'>Nothing of what I know to look for is on this face.</p>"
+
+
+def _row(finding: Finding, shown: bool) -> str:
+    kind, name = finding.kind, plain(finding.kind)
+    percent = round(100 * finding.strength)
+    return f"""
+<div class="found" id="found-{kind}">
+<label class="mark" style="--kind: {COLOURS[kind]}">
+<input type="checkbox" id="show-{kind}" data-do="show" data-kind="{kind}"{_checked(shown)}
+ aria-label="Show {name} on the photo"><i></i><span>{name}</span></label>
+<span class="share">{share(finding.found)}</span>
+<input type="range" id="strength-{kind}" data-do="strength" data-kind="{kind}" min="0" max="100"
+ step="5" value="{percent}" aria-label="Strength: {name}" aria-valuetext="{percent} percent">
+<output for="strength-{kind}">{percent} %</output>
+<label class="keep"><input type="checkbox" role="switch" id="keep-{kind}" data-do="keep"
+ data-kind="{kind}"{_checked(finding.kept)} aria-label="Keep {name} as {_they(kind)}">keep</label>
+</div>"""
+
+
+def share(found: float) -> str:
+    """How much of the face, in short."""
+    if found == 0:
+        return "none seen"
+    return "under 1 %" if found < 0.01 else f"{found:.0%}".replace("%", " %")
+
+
+def _they(kind: Kind) -> str:
+    return "it is" if are(kind) == "is" else "they are"
+
+
+def _checked(on: bool) -> str:
+    return " checked" if on else ""
+
+
+def steps(session: Session) -> str:
+    """Every state so far as a button; the present one is marked."""
+    return "".join(
+        f'<li><button id="step-{number}" data-do="step" data-value="{number}"'
+        f"{' aria-current=step disabled' if number == session.at else ''}>"
+        f"{plainly(line)}</button></li>"
+        for number, line in enumerate(session.steps)
+    )
+
+
+def plainly(text: str) -> str:
+    """Text that a page shows as it is, also where the page fills in templates."""
+    return escape(text[:1].upper() + text[1:]).replace("{", "&#123;").replace("$", "&#36;")
+
+
+def pointed(overlay: Overlay, session: Session) -> str:
+    """What can be done with what was clicked on, and the faces to choose from."""
+    count = len(session.analysis.faces)
+    faces = "".join(
+        f'<button id="face-{n + 1}" data-do="face" data-value="{n}" '
+        f'aria-pressed="{str(n in session.focus).lower()}">{n + 1}</button>'
+        for n in range(count)
+    )
+    chooser = f'<span class="faces">Faces {faces}</span>' if count > 1 else ""
+    if overlay.spot is None:
+        marks = "Click a mark in the picture to keep or remove just that one."
+        return f'<span class="hint">{marks}</span>{chooser}'
+    name = _ONE[overlay.spot.kind]
+    return (
+        f'<span class="mark" style="--kind: {COLOURS[overlay.spot.kind]}"><i></i>This {name}</span>'
+        f'<button id="spot-keep" data-do="keep-spot">Keep this {name}</button>'
+        f'<button id="spot-remove" data-do="remove-spot">Remove this {name}</button>{chooser}'
+    )

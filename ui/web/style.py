@@ -1,0 +1,66 @@
+"""How the page looks, and the little it does in the browser itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+_HERE = Path(__file__).parent
+CSS = (_HERE / "page.css").read_text(encoding="utf-8")
+# Run once when the page is there: drop, paste, shortcuts, names for assistive technology.
+SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
+
+# What each panel runs: its controls say what they do in their data attributes. A control that was
+# in use stays in focus when the panel is written anew.
+EVENTS = """
+let last = null;
+element.addEventListener('focusin', (event) => { last = event.target.id; });
+const tell = (control, value) => {
+    const said = {...control.dataset, value};
+    trigger(said.do === 'show' ? 'look' : 'act', said);
+};
+element.addEventListener('click', (event) => {
+    const button = event.target.closest('button[data-do]');
+    if (button) tell(button, Number(button.dataset.value ?? 0));
+});
+element.addEventListener('change', (event) => {
+    const control = event.target.closest('input[data-do]');
+    if (control) tell(control, control.type === 'range' ? Number(control.value) : control.checked);
+});
+element.addEventListener('input', (event) => {
+    if (event.target.type !== 'range') return;
+    event.target.nextElementSibling.value = `${event.target.value} %`;
+    event.target.setAttribute('aria-valuetext', `${event.target.value} percent`);
+});
+watch('value', () => {
+    if (last && document.activeElement === document.body) document.getElementById(last)?.focus();
+});
+"""
+
+HERO = """
+<button type="button" id="drop" aria-label="Choose a portrait">
+<strong>Drop a portrait here</strong>
+<span>or paste it, or click to choose one</span>
+<small>JPEG, PNG, WebP, TIFF or HEIC. It never leaves this machine.</small>
+</button>
+"""
+
+_WISHES = (
+    "Soften the wrinkles but keep the freckles",
+    "Make the dark circles lighter",
+    "Remove the pimples, nothing else",
+)
+WISHES = "<span>For example</span>" + "".join(
+    f'<button type="button" data-do="wish" data-wish="{wish}">{wish}</button>' for wish in _WISHES
+)
+
+
+def theme() -> gr.themes.Base:
+    """System fonts only: the page asks no other machine for anything."""
+    return gr.themes.Soft(
+        primary_hue="orange",
+        neutral_hue="stone",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )

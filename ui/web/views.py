@@ -1,0 +1,108 @@
+"""What one visitor looks at: the conversation as shown, and pictures made smaller for the screen.
+
+Pictures are reduced before their colours are converted, so that a preview of a large photo takes
+a few hundredths of a second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from vision import colour
+from vision.raster import eight_bit, over
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ui.web.overlay import Overlay
+    from ui.web.sessions import Visit
+    from ui.web.turns import Act
+    from vision.photo import Photo
+
+PREVIEW_SIDE = 1600
+_EDITED = (255, 40, 40)  # what was edited, where that is asked for
+
+Message = dict[str, Any]
+Said = list[Message]
+
+
+@dataclass
+class Look:
+    """The page of one visit, beside what the session itself knows.
+
+    Attributes:
+        said: the conversation as the chat shows it.
+        waiting: what was asked for and no turn took up yet, each with the message it will answer.
+        stop: set when the turn at hand is to end at its next stage.
+        overlay: what is painted over the photo, once that is analysed.
+        before: path of the preview of the untouched photo, once it is written.
+    """
+
+    said: Said = field(default_factory=list)
+    waiting: deque[tuple[Act, Message]] = field(default_factory=deque)
+    stop: threading.Event = field(default_factory=threading.Event)
+    overlay: Overlay | None = None
+    before: str | None = None
+
+    def user(self, text: str) -> None:
+        self.said.append({"role": "user", "content": text})
+
+    def freckle(self, text: str) -> Message:
+        """Say something; the message may still be reworded."""
+        message: Message = {"role": "assistant", "content": text}
+        self.said.append(message)
+        return message
+
+    def settle(self) -> None:
+        """Answers to an older question can no longer be chosen."""
+        for message in self.said:
+            message.pop("options", None)
+
+
+def reduced(photo: Photo) -> NDArray[np.uint8]:
+    """(h, w, 3) sRGB, at most `PREVIEW_SIDE` a side; what is transparent lies on white."""
+    scale = PREVIEW_SIDE / max(photo.height, photo.width)
+    pixels, alpha = photo.pixels, photo.alpha
+    if scale < 1:
+        size = (max(round(photo.width * scale), 1), max(round(photo.height * scale), 1))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        pixels = pixels.reshape(*pixels.shape[:2], -1)  # OpenCV drops the one channel of grey
+        alpha = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    seen = colour.srgb8(pixels, photo.icc)
+    return seen if alpha is None else over(seen, eight_bit(alpha), background=255)
+
+
+def preview(visit: Visit, pixels: NDArray[np.uint8]) -> str:
+    """Write a picture for the screen under a name that no browser has cached."""
+    visit.views += 1
+    path = visit.folder / f"preview-{visit.views}.jpg"
+    Image.fromarray(pixels).save(path, quality=92, subsampling=0)
+    return str(path)
+
+
+def before(visit: Visit) -> str:
+    """The untouched photo, written once."""
+    if visit.look.before is None:
+        visit.look.before = preview(visit, reduced(visit.session.photo))
+    return visit.look.before
+
+
+def after(visit: Visit) -> str:
+    """The present result."""
+    return preview(visit, reduced(visit.session.result))
+
+
+def edited(visit: Visit) -> str:
+    """The photo with what was edited painted over in red."""
+    photo = reduced(visit.session.photo)
+    size = (photo.shape[1], photo.shape[0])
+    mask = visit.session.mask().astype(np.float32)
+    share = 0.63 * cv2.resize(mask, size, interpolation=cv2.INTER_AREA)[..., None]
+    return preview(visit, np.rint(photo * (1 - share) + share * _EDITED).astype(np.uint8))
