@@ -186,7 +186,8 @@ def _row(finding: Finding, shown: bool) -> str:
  step="5" value="{percent}" aria-label="Strength: {name}" aria-valuetext="{percent} percent">
 <output for="strength-{kind}">{percent} %</output>
 <label class="keep"><input type="checkbox" role="switch" id="keep-{kind}" data-do="keep"
- data-kind="{kind}"{_checked(finding.kept)} aria-label="Keep {name} as {_they(kind)}">keep</label>
+ data-kind="{kind}"{_checked(finding.kept)} aria-label="Keep {name} as {_they(kind)}">
+<i></i>keep</label>
 </div>"""
 
 
@@ -207,12 +208,13 @@ def _checked(on: bool) -> str:
 
 def steps(session: Session) -> str:
     """Every state so far as a button; the present one is marked."""
-    return "".join(
+    rows = "".join(
         f'<li><button id="step-{number}" data-do="step" data-value="{number}"'
         f"{' aria-current=step disabled' if number == session.at else ''}>"
         f"{plainly(line)}</button></li>"
         for number, line in enumerate(session.steps)
     )
+    return f"<ol>{rows}</ol>"
 
 
 def plainly(text: str) -> str:

@@ -47,8 +47,8 @@ __all__ = ["CSS", "build", "theme"]
 
 log = logging.getLogger(__name__)
 
-PLACEHOLDER = "What bothers you? In your own words."
-NO_TALK = "Tell me here what bothers you. What you do not name stays as it is, down to the pixel."
+PLACEHOLDER = "What bothers you?"
+NO_TALK = "Tell me here what bothers you, in your own words."
 OPENED = "Here it is. I am looking closely at it …"
 LOST = "The upload did not arrive whole: please drop the file again."
 RELOAD = "This page needs a browser session: please reload it."
@@ -71,10 +71,12 @@ class Page:
         self.visits = visits
         self._head()
         with gr.Row(elem_id="room"):
-            with gr.Column(scale=8, min_width=360, elem_id="stage"):
+            with gr.Column(elem_id="stage", min_width=0):
                 self._stage()
-            with gr.Column(scale=5, min_width=320, elem_id="talk"):
+            with gr.Column(elem_id="talk", min_width=0):
                 self._talk()
+            with gr.Column(elem_id="below", min_width=0, visible=False) as self.below:
+                self._below()
         self.shown = [
             self.hero, self.views, self.slider, self.overlay, self.pointed, self.below, self.found,
             self.steps, self.undo, self.redo, self.chat, self.wishes, self.message, self.send,
@@ -83,7 +85,7 @@ class Page:
 
     def _head(self) -> None:
         with gr.Row(elem_id="head"):
-            gr.HTML("<h1 id='brand'>Freckle</h1>", elem_id="brand-box", min_width=90)
+            gr.HTML("<h1 id='brand'>Freckle</h1>", elem_id="brand-box", apply_default_css=False)
             self.open = gr.UploadButton("Open a photo", elem_id="open", size="sm", scale=0)
             self.camera = gr.UploadButton("Take a photo", elem_id="camera", size="sm", scale=0)
             self.example = gr.Button("Example portrait", elem_id="example", size="sm", scale=0)
@@ -91,7 +93,7 @@ class Page:
             self.redo = gr.Button("Redo", elem_id="redo", size="sm", scale=0, interactive=False)
 
     def _stage(self) -> None:
-        self.hero = gr.HTML(HERO, elem_id="hero")
+        self.hero = gr.HTML(HERO, elem_id="hero", apply_default_css=False)
         with gr.Tabs(elem_id="views", visible=False) as self.views:
             with gr.Tab("Before | after", id="pair"):
                 self.slider = gr.ImageSlider(
@@ -104,24 +106,23 @@ class Page:
                     buttons=["fullscreen"], interactive=False, elem_id="overlay",
                     alt_text="The photo with what is found painted on it",
                 )  # fmt: skip
-                self.pointed = gr.HTML("", elem_id="pointed", js_on_load=EVENTS)
-        with gr.Row(elem_id="below", visible=False) as self.below:
-            with gr.Column(scale=3, min_width=340):
-                gr.HTML("<h2>Found</h2>")
-                self.found = gr.HTML("", elem_id="found", js_on_load=EVENTS)
-            with gr.Column(scale=2, min_width=200):
-                gr.HTML("<h2>Steps</h2>")
-                self.steps = gr.HTML("", elem_id="steps", js_on_load=EVENTS)
-                self.download = gr.DownloadButton(
-                    "Download the result", elem_id="download", interactive=False
-                )
+                self.pointed = _panel("pointed")
+
+    def _below(self) -> None:
+        gr.HTML("<h2>Steps</h2>", apply_default_css=False)
+        self.steps = _panel("steps")
+        gr.HTML("<h2>Found on the face</h2>", apply_default_css=False)
+        self.found = _panel("found")
+        self.download = gr.DownloadButton(
+            "Download the result", elem_id="download", interactive=False
+        )
 
     def _talk(self) -> None:
         self.chat = gr.Chatbot(
             label="Conversation", show_label=False, height="100%", render_markdown=False,
             buttons=[], placeholder=NO_TALK, elem_id="chat", layout="bubble",
         )  # fmt: skip
-        self.wishes = gr.HTML(WISHES, elem_id="wishes", js_on_load=EVENTS)
+        self.wishes = _panel("wishes", WISHES)
         with gr.Row(elem_id="say"):
             self.message = gr.Textbox(
                 label="Your wish", show_label=False, placeholder=PLACEHOLDER, max_length=2000,
@@ -293,7 +294,7 @@ class Page:
         return {
             self.hero: gr.HTML(visible=False),
             self.views: gr.Tabs(visible=True, selected="pair"),
-            self.below: gr.Row(visible=True),
+            self.below: gr.Column(visible=True),
             self.slider: (before, before),
             self.overlay: before,
             self.pointed: "",
@@ -349,6 +350,11 @@ class Page:
             self.pointed: findings.pointed(overlay, session),
             self.found: findings.panel(session.findings(), overlay.shown),
         }
+
+
+def _panel(name: str, html: str = "") -> gr.HTML:
+    """A piece of HTML whose controls tell what they do."""
+    return gr.HTML(html, elem_id=name, js_on_load=EVENTS, apply_default_css=False)
 
 
 def _walk(text: str, command: Undo | Redo) -> Act:

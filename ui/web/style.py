@@ -39,11 +39,13 @@ watch('value', () => {
 """
 
 HERO = """
-<button type="button" id="drop" aria-label="Choose a portrait">
-<strong>Drop a portrait here</strong>
-<span>or paste it, or click to choose one</span>
-<small>JPEG, PNG, WebP, TIFF or HEIC. It never leaves this machine.</small>
-</button>
+<div class="first">
+<p>Freckle retouches a portrait by talking: say what bothers you, and everything you do not name
+stays as it is.</p>
+<div class="ways"><button type="button" id="drop" data-click="open">Choose a portrait</button>
+<button type="button" id="try" data-click="example">Try the example</button></div>
+<small>Or drop a file here, or paste it: JPEG, PNG, WebP, TIFF or HEIC.</small>
+</div>
 """
 
 _WISHES = (
@@ -59,8 +61,18 @@ WISHES = "<span>For example</span>" + "".join(
 def theme() -> gr.themes.Base:
     """System fonts only: the page asks no other machine for anything."""
     return gr.themes.Soft(
-        primary_hue="orange",
+        primary_hue="amber",
         neutral_hue="stone",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
+    ).set(  # light enough, or dark enough, to be read
+        color_accent="*primary_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="white",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
     )
