@@ -153,12 +153,15 @@ def ui(
         Path | None, typer.Option(metavar="FILE", help="user:password lines that may log in")
     ] = None,
     database: Annotated[str | None, typer.Option(metavar="URL", help="where memory lives")] = None,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="let programs call it by MCP (needs freckle[mcp])")
+    ] = False,
 ) -> None:
     """The chat page, on this machine only unless shared."""
     from ui.web.server import serve
 
     override(DATABASE_URL=database)
-    serve(load_agent(), port=port, share=share, passwords=auth)
+    serve(load_agent(), port=port, share=share, passwords=auth, mcp=mcp)
 
 
 @app.command()

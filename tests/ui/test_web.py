@@ -134,11 +134,12 @@ class FakeAgent:
     """Takes anything for a photo of the format that it is."""
 
     def open(self, source: str, user: str | None, save_to: Path) -> SimpleNamespace:
-        return SimpleNamespace(photo=SimpleNamespace(format=source), save_to=save_to)
+        photo = SimpleNamespace(format=source, width=1000, height=1000)
+        return SimpleNamespace(photo=photo, save_to=save_to)
 
 
 def test_visits_are_bounded_and_leave_no_files(tmp_path):
-    visits = Visits(FakeAgent(), tmp_path, limit=2)  # type: ignore[arg-type]
+    visits = Visits(FakeAgent(), tmp_path, limit=2, patience=0)  # type: ignore[arg-type]
     first, second = (visits.open(key, "png", "out.png", None) for key in "ab")
     assert visits.get("a") is first  # now b is the one idle for longest
     third = visits.open("c", "png", "out.png", None)
@@ -156,8 +157,8 @@ def test_idle_visits_are_dropped(tmp_path):
     visits = Visits(FakeAgent(), tmp_path, idle=0)  # type: ignore[arg-type]
     first = visits.open("a", "png", "out.png", None)
     time.sleep(0.01)
-    visits.open("b", "png", "out.png", None)
-    assert len(visits) == 1 and not first.folder.exists()
+    visits.sweep()
+    assert len(visits) == 0 and not first.folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -164,13 +164,17 @@ def greeting(session: Session) -> str:
     return f"{text} What would you like me to do?"
 
 
-LOOKING = "<p class='quiet'>Looking closely at the photo …</p>"
+LOOKING = "<h2>Found</h2><p class='quiet'>Looking closely at the photo …</p>"
+NOTHING = "<p class='quiet'>Nothing of what I know to look for.</p>"
 
 
-def panel(findings: Iterable[Finding], shown: Iterable[Kind]) -> str:
-    """The rows of what is found, as HTML."""
-    rows = "".join(_row(finding, finding.kind in shown) for finding in findings)
-    return rows or "<p class='quiet'>Nothing of what I know to look for is on this face.</p>"
+def panel(session: Session, shown: Iterable[Kind]) -> str:
+    """What is found on the faces in focus, as HTML: a row a kind."""
+    where = ""
+    if len(session.analysis.faces) > 1:
+        where = f" on face {listed(str(face + 1) for face in session.focus)}"
+    rows = "".join(_row(finding, finding.kind in shown) for finding in session.findings())
+    return f"<h2>Found{where}</h2>{rows or NOTHING}"
 
 
 def _row(finding: Finding, shown: bool) -> str:

@@ -120,7 +120,7 @@ def paint(
         tint = (1 - FILL) * picture[mask] + FILL * np.array(colour)
         picture[mask] = np.rint(tint)
         borders, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, borders, -1, colour, 1, cv2.LINE_AA)
+        cv2.drawContours(picture, borders, -1, colour, 1)
     return picture
 
 

@@ -78,9 +78,9 @@ class Page:
             with gr.Column(elem_id="below", min_width=0, visible=False) as self.below:
                 self._below()
         self.shown = [
-            self.hero, self.views, self.slider, self.overlay, self.pointed, self.below, self.found,
-            self.steps, self.undo, self.redo, self.chat, self.wishes, self.message, self.send,
-            self.stop, self.download,
+            self.open, self.camera, self.hero, self.views, self.slider, self.overlay, self.pointed,
+            self.below, self.found, self.steps, self.undo, self.redo, self.chat, self.wishes,
+            self.message, self.send, self.stop, self.download,
         ]  # fmt: skip
 
     def _head(self) -> None:
@@ -111,7 +111,6 @@ class Page:
     def _below(self) -> None:
         gr.HTML("<h2>Steps</h2>", apply_default_css=False)
         self.steps = _panel("steps")
-        gr.HTML("<h2>Found on the face</h2>", apply_default_css=False)
         self.found = _panel("found")
         self.download = gr.DownloadButton(
             "Download the result", elem_id="download", interactive=False
@@ -144,7 +143,7 @@ class Page:
         page.load(None, js=SCRIPT)
         page.unload(self._leave)
         for button in (self.open, self.camera):
-            button.upload(self._open_upload, button, [*self.shown, button], **model)
+            button.upload(self._open_upload, button, self.shown, **model)
         self.example.click(self._open_example, None, self.shown, **model)
 
         def turn(event: Callable[..., Any], begin: Callable[..., Shown], *inputs: Any) -> None:
@@ -166,26 +165,25 @@ class Page:
         self.wishes.act(self._wish, None, self.message, **quick)
 
     def _open_upload(self, upload: str | None, request: gr.Request) -> Iterator[Shown]:
-        button = {self.open: None, self.camera: None}
-        yield from self._opening(lambda: self._take_upload(upload, request), button)
+        yield from self._opening(lambda: self._take_upload(upload, request))
 
     def _open_example(self, request: gr.Request) -> Iterator[Shown]:
-        yield from self._opening(lambda: self._take_example(request), {})
+        yield from self._opening(lambda: self._take_example(request))
 
-    def _opening(self, take: Callable[[], Visit], also: Shown) -> Iterator[Shown]:
+    def _opening(self, take: Callable[[], Visit]) -> Iterator[Shown]:
         """Show a photo at once, and what is found on it as soon as that is known."""
         try:
             visit = take()
             hello = visit.look.freckle(OPENED)
-            yield self._fresh(visit) | also
+            yield self._fresh(visit)
             settled = self._settled(visit)
             hello["content"] = findings.greeting(visit.session)
             yield settled
         except FreckleError as error:
-            yield {self.chat: [{"role": "assistant", "content": str(error)}], **also}
+            yield self._taken(str(error))
         except Exception:
             log.exception("a photo could not be opened")
-            yield {self.chat: [{"role": "assistant", "content": turns.BROKEN}], **also}
+            yield self._taken(turns.BROKEN)
 
     def _take_upload(self, upload: str | None, request: gr.Request) -> Visit:
         try:
@@ -288,10 +286,17 @@ class Page:
 
     # -- what is shown ---------------------------------------------------------------------------
 
+    def _taken(self, text: str) -> Shown:
+        """The upload is done with; a line in place of the conversation."""
+        said = [{"role": "assistant", "content": text}]
+        return {self.open: None, self.camera: None, self.chat: said}
+
     def _fresh(self, visit: Visit) -> Shown:
         """A photo that was just opened."""
         before = views.before(visit)
         return {
+            self.open: None,
+            self.camera: None,
             self.hero: gr.HTML(visible=False),
             self.views: gr.Tabs(visible=True, selected="pair"),
             self.below: gr.Column(visible=True),
@@ -348,7 +353,7 @@ class Page:
         return {
             self.overlay: gr.skip() if picture is None else views.preview(visit, picture),
             self.pointed: findings.pointed(overlay, session),
-            self.found: findings.panel(session.findings(), overlay.shown),
+            self.found: findings.panel(session, overlay.shown),
         }
 
 

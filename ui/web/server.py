@@ -11,15 +11,21 @@ import secrets
 import signal
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ui.web.limits import MAX_UPLOAD, MAX_WAITING
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
-    from agent import RetouchAgent
+    import gradio as gr
 
-MAX_UPLOAD = "500mb"
+    from agent import RetouchAgent
+    from ui.web.sessions import Visits
+
 SHARED_USER = "guest"
 
 
@@ -46,7 +52,9 @@ def read_passwords(path: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def serve(agent: RetouchAgent, *, port: int | None, share: bool, passwords: Path | None) -> None:
+def serve(
+    agent: RetouchAgent, *, port: int | None, share: bool, passwords: Path | None, mcp: bool = False
+) -> None:
     """Serve until interrupted; every visitor's files are gone afterwards.
 
     Args:
@@ -54,35 +62,98 @@ def serve(agent: RetouchAgent, *, port: int | None, share: bool, passwords: Path
         port: None takes the first free one from 7860 on.
         share: listen to the local network too; without `passwords` one is made and printed.
         passwords: file of `user:password` lines that may log in.
+        mcp: let programs call the endpoints by MCP, too.
     """
+    if mcp:
+        check_mcp()
     auth = read_passwords(passwords) if passwords else []
     if share and not auth:
         auth = [(SHARED_USER, secrets.token_urlsafe(9))]
         print(f"Log in as {SHARED_USER!r} with the password {auth[0][1]!r}.", flush=True)
     with tempfile.TemporaryDirectory(prefix="freckle-") as folder:
-        # Gradio keeps uploads where this says; here they are private and go with the server.
-        os.environ["GRADIO_TEMP_DIR"] = folder
+        # Gradio keeps what it makes itself where this says; here it goes with the server.
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder).resolve())
+        from ui.web import api, tools
         from ui.web.page import CSS, build, theme
-        from ui.web.sessions import Visits
+        from ui.web.sessions import Sweeper, Visits
 
-        page = build(Visits(agent, Path(folder)))
+        visits = Visits(agent, Path(folder))
+        page = build(visits)
+        with page:
+            api.build(api.Endpoints(agent, visits.folders, whose(bool(auth), share)))
+        api.shut_the_rest(page)
+        visits.folders.publish()
+        inside = secrets.token_urlsafe(32)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
-            _, local, _ = page.queue(max_size=64).launch(
+            _, local, _ = page.queue(max_size=2 * MAX_WAITING, api_open=False).launch(
                 server_name="0.0.0.0" if share else "127.0.0.1",
                 server_port=port,
                 auth=auth or None,
                 theme=theme(),
                 css=CSS,
                 max_file_size=MAX_UPLOAD,
+                app_kwargs=guarded(visits, login=bool(auth), local=not share, inside=inside),
+                enable_monitoring=False,
                 footer_links=[],
                 run_history=False,
                 ssr_mode=False,
+                mcp_server=mcp,
                 quiet=True,
                 prevent_thread_lock=True,
             )
         except OSError as error:
             raise FreckleError(f"the page cannot be served: {error}") from None
+        if mcp:
+            tools.let_in(page, inside)
         where = local if not share else f"{local} and on this machine's network address"
         print(f"Freckle is at {where} (Ctrl+C ends it).", flush=True)
-        page.block_thread()
+        with Sweeper(visits):
+            page.block_thread()
+
+
+def check_mcp() -> None:
+    """Raises `FreckleError` where the package is missing that MCP needs, or is another version."""
+    try:
+        version = metadata.version("mcp")
+    except metadata.PackageNotFoundError:
+        version = "none"
+    if not version.startswith("1."):
+        raise FreckleError(
+            f"--mcp needs the package mcp of version 1 (installed: {version}): "
+            "run pip install 'freckle[mcp]'"
+        )
+
+
+def guarded(visits: Visits, *, login: bool, local: bool, inside: str) -> dict[str, Any]:
+    """What makes FastAPI put the guard before the page, and safe headers before everything."""
+    from starlette.middleware import Middleware
+
+    from ui.web.guard import Guard
+    from ui.web.limits import Rates
+    from ui.web.login import Login
+    from ui.web.outgoing import SafeHeaders
+
+    guard = Middleware(
+        Guard,
+        folders=visits.folders, owners=visits.owners, rates=Rates(),
+        login=Login() if login else None, local=local and not login, inside=inside,
+    )  # fmt: skip
+
+    @asynccontextmanager
+    async def outermost(app: Any) -> AsyncIterator[None]:
+        app.middleware_stack = SafeHeaders(app.middleware_stack)
+        yield
+
+    return {"middleware": [guard], "lifespan": outermost}
+
+
+def whose(accounts: bool, share: bool) -> Callable[[gr.Request, str], str | None]:
+    """Whose memory a program's request is about: the account's, or on a private page a name's."""
+
+    def user(request: gr.Request, profile: str) -> str | None:
+        if accounts or share:
+            return request.username
+        return profile.strip() or None
+
+    return user

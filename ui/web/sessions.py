@@ -2,13 +2,13 @@
 
 A visit is one browser tab with one photo. Its files live in a folder of its own whose name cannot
 be guessed, and go when the tab closes, when another photo is opened, when the visit has been idle
-for too long, or when newer visits need the room.
+for too long, or when a newer visit needs the room of an idle one. A turn that still runs then
+ends first.
 """
 
 from __future__ import annotations
 
-import secrets
-import shutil
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -16,11 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ui.web.folders import Folders
 from ui.web.views import Look
+from ui.web.visitors import ANYBODY, Owners
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
     from agent import RetouchAgent, Session
+
+log = logging.getLogger(__name__)
+
+NO_PHOTO = "Give me a portrait first: drop a file, or try the example."
+CROWDED = "All places are taken just now: please try again in a few minutes."
 
 ENDINGS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -59,49 +66,87 @@ class Visit:
     used: float = field(default_factory=time.monotonic)
     look: Look = field(default_factory=Look)
 
+    @property
+    def pixels(self) -> int:
+        return self.session.photo.width * self.session.photo.height
+
 
 class Visits:
     """All visits of one server.
 
     Args:
         agent: shared by all visits; it holds models, no conversation.
-        folder: where visits keep their files.
-        limit: how many visits are held at once; the one idle for longest makes room.
+        folder: where visits keep their files; exists, and belongs to this server alone.
+        limit: how many visits are held at once.
+        pixels: of all photos that are held at once.
         idle: seconds after which a visit that nobody looked at is dropped.
+        patience: seconds that a visit keeps its place when newcomers need it.
+
+    Attributes:
+        folders: every file of this server.
+        owners: whose a browser tab is, by its session hash.
     """
 
     def __init__(
-        self, agent: RetouchAgent, folder: Path, *, limit: int = 16, idle: float = 3600
+        self,
+        agent: RetouchAgent,
+        folder: Path,
+        *,
+        limit: int = 32,
+        pixels: int = 600_000_000,
+        idle: float = 3600,
+        patience: float = 300,
     ) -> None:
+        self.folders = Folders(folder)
+        self.owners = Owners()
         self._agent = agent
-        self._folder = folder
         self._limit = limit
+        self._pixels = pixels
         self._idle = idle
+        self._patience = patience
         self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._leaving: list[Visit] = []
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._visits)
 
     def open(self, key: str, source: object, name: str, user: str | None) -> Visit:
-        """Begin a conversation about a photo, in place of the one that `key` had."""
-        folder = self._folder / secrets.token_urlsafe(16)
-        session = self._agent.open(source, user=user, save_to=folder / name)
-        proper = with_ending(name, session.photo.format)
-        if proper != name:
-            session = self._agent.open(source, user=user, save_to=folder / proper)
-        folder.mkdir(mode=0o700)
-        visit = Visit(session, folder, proper)
-        with self._lock:
-            dropped = [self._visits.pop(key, None)]
-            self._visits[key] = visit
-            while len(self._visits) > self._limit:
-                dropped.append(self._visits.popitem(last=False)[1])
-            stale = [k for k, v in self._visits.items() if visit.used - v.used > self._idle]
-            dropped += [self._visits.pop(k) for k in stale]
-        for old in filter(None, dropped):
-            shutil.rmtree(old.folder, ignore_errors=True)
+        """Begin a conversation about a photo, in place of the one that `key` had.
+
+        Raises:
+            FreckleError: the photo cannot be read, or everybody's place is in use.
+        """
+        folder = self.folders.make(self.owners.get(key) or ANYBODY)
+        try:
+            session = self._agent.open(source, user=user, save_to=folder / name)
+            proper = with_ending(name, session.photo.format)
+            if proper != name:
+                session = self._agent.open(source, user=user, save_to=folder / proper)
+            visit = Visit(session, folder, proper)
+            self._seat(key, visit)
+        except BaseException:
+            self.folders.drop(folder)
+            raise
         return visit
+
+    def _seat(self, key: str, visit: Visit) -> None:
+        """Give a visit a place; the ones idle for longest make room."""
+        with self._lock:
+            others = [(name, one) for name, one in self._visits.items() if name != key]
+            held = sum(one.pixels for _, one in others)
+            leaving = {key}
+            while others:
+                if len(others) < self._limit and held + visit.pixels <= self._pixels:
+                    break
+                name, one = others.pop(0)
+                if visit.used - one.used < self._patience:
+                    raise FreckleError(CROWDED)
+                leaving.add(name)
+                held -= one.pixels
+            dropped = [self._visits.pop(name) for name in leaving & self._visits.keys()]
+            self._visits[key] = visit
+        self._end(dropped)
 
     def get(self, key: str) -> Visit:
         """The visit of a browser tab.
@@ -112,7 +157,7 @@ class Visits:
         with self._lock:
             visit = self._visits.get(key)
             if visit is None:
-                raise FreckleError("Give me a portrait first: drop a file, or try the example.")
+                raise FreckleError(NO_PHOTO)
             visit.used = time.monotonic()
             self._visits.move_to_end(key)
             return visit
@@ -121,5 +166,51 @@ class Visits:
         """The tab is gone: forget its photo and delete its files."""
         with self._lock:
             visit = self._visits.pop(key, None)
-        if visit is not None:
-            shutil.rmtree(visit.folder, ignore_errors=True)
+        self._end([] if visit is None else [visit])
+
+    def sweep(self) -> None:
+        """Drop what nobody looked at for too long, and delete what has reached its end."""
+        now = time.monotonic()
+        with self._lock:
+            stale = [key for key, one in self._visits.items() if now - one.used > self._idle]
+            dropped = [self._visits.pop(key) for key in stale]
+            waiting, self._leaving = self._leaving, []
+        self._end([*dropped, *waiting])
+        self.folders.sweep()
+
+    def _end(self, visits: list[Visit]) -> None:
+        """Delete the files of visits that are over, once no turn writes any more."""
+        for visit in visits:
+            visit.look.waiting.clear()
+            visit.look.stop.set()  # a turn that still runs has nobody to answer
+            if visit.lock.acquire(blocking=False):
+                self.folders.drop(visit.folder)
+                visit.lock.release()
+            else:
+                with self._lock:
+                    self._leaving.append(visit)
+
+
+class Sweeper:
+    """Sweeps in the background while its `with` block runs."""
+
+    def __init__(self, visits: Visits, every: float = 30.0) -> None:
+        self._visits = visits
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def __enter__(self) -> Sweeper:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every):
+            try:
+                self._visits.sweep()
+            except Exception:  # the next one may succeed, and visitors' files must not pile up
+                log.exception("sweeping failed")

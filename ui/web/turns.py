@@ -148,10 +148,9 @@ def options(session: Session) -> list[dict[str, str]]:
     """The answers to the question that is open, as the chat's buttons; empty without one."""
     match session.question:
         case WhichFace() as question:
-            faces = [(f"Face {face + 1}", str(face + 1)) for face in question.faces]
-            answers = [*faces, (EVERYONE, EVERYONE)]
+            answers = [*(f"Face {face + 1}" for face in question.faces), EVERYONE]
         case DidYouMean():
-            answers = [(one, one) for one in (YES, NO, ANOTHER_WAY)]
+            answers = [YES, NO, ANOTHER_WAY]
         case _:
             answers = []
-    return [{"label": label, "value": value} for label, value in answers]
+    return [{"label": answer, "value": answer} for answer in answers]
