@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests.web.browsing import Visitor
 from tests.web.portraits import portrait
@@ -32,85 +33,98 @@ def colour_of(visitor: Visitor, kind: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(code))
 
 
-def painted(picture: bytes, colour: tuple[int, ...]) -> np.ndarray:
-    """Where a picture has nearly this colour, (h, w)."""
-    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), int)
-    return np.abs(pixels - colour).sum(axis=2) < 90
+def painted(picture: bytes, plain: bytes, colour: tuple[int, ...]) -> np.ndarray:
+    """Where a picture has nearly this colour and the plain one has not, (h, w)."""
+    one, other = (
+        np.asarray(Image.open(io.BytesIO(p)).convert("RGB"), int) for p in (picture, plain)
+    )
+    near = [np.abs(pixels - colour).sum(axis=2) < 90 for pixels in (one, other)]
+    return near[0] & ~near[1]
 
 
-def test_the_overlay_paints_the_kinds_that_are_ticked_in_their_colours(mia):
+def test_the_overlay_paints_the_kinds_that_are_ticked_and_names_the_mark_that_is_clicked_on(mia):
     mia.look("Found")
-    everything = mia.overlay()
-    shown = kinds(mia)
-    assert {"wrinkles", "freckles"} <= set(shown)
+    everything, shown = mia.overlay(), kinds(mia)
+    assert {"wrinkles", "moles"} <= set(shown)
     for kind in shown:
         show(mia, kind, False)
     nothing = mia.overlay()
-    show(mia, "wrinkles", True)
-    wrinkles = mia.overlay()
-    colour = colour_of(mia, "wrinkles")
-    assert painted(everything, colour).sum() > painted(nothing, colour).sum()
-    new = painted(wrinkles, colour) & ~painted(nothing, colour)
-    assert new.sum() > 20
-    other = colour_of(mia, "freckles")
-    assert painted(wrinkles, other).sum() <= painted(nothing, other).sum() + 2
-    assert len(mia.heard()) == 0  # looking is no turn
+    for kind in ("wrinkles", "moles"):
+        show(mia, kind, True)
+        one = mia.overlay()
+        assert painted(everything, nothing, colour_of(mia, kind)).any()
+        place = painted(one, nothing, colour_of(mia, kind))
+        assert place.any()
+        other = colour_of(mia, "moles" if kind == "wrinkles" else "wrinkles")
+        assert not painted(one, nothing, other).any()
+        if kind == "wrinkles":
+            show(mia, kind, False)
+    assert mia.heard() == []  # looking is no turn
+
+    click(mia, place)
+    mia.the("spot-remove").wait_for()
+    assert "mole" in mia.the("pointed").inner_text()
+    before = mia.seen()
+    mia.answer_to(mia.the("spot-remove").click)
+    assert mia.heard() == ["remove this mole"]
+    assert mia.seen()[0] == before[0] and mia.seen()[1] != before[1]
 
 
 def show(visitor: Visitor, kind: str, on: bool) -> None:
-    """Tick a kind and wait for the overlay."""
-    before = visitor.page.locator("#overlay img").get_attribute("src")
+    """Tick a kind, or no longer, and wait for the overlay."""
+    overlay = visitor.page.locator("#overlay img")
+    before = overlay.get_attribute("src")
     visitor.the(f"show-{kind}").set_checked(on, force=True)
-    visitor.page.wait_for_function(
-        "before => document.querySelector('#overlay img').getAttribute('src') !== before",
-        arg=before,
-    )
+    expect(overlay).not_to_have_attribute("src", before)
+
+
+def click(visitor: Visitor, place: np.ndarray) -> None:
+    """Click on the first point of a mask, (h, w), of the overlay, which fits into its frame."""
+    box = visitor.page.locator("#overlay img").bounding_box()
+    height, width = place.shape
+    scale = min(box["width"] / width, box["height"] / height)
+    y, x = np.argwhere(place)[0] + 0.5
+    left = box["x"] + (box["width"] - scale * width) / 2
+    top = box["y"] + (box["height"] - scale * height) / 2
+    visitor.page.mouse.click(left + scale * x, top + scale * y)
 
 
 def test_moving_a_slider_is_saying_it(mia):
     before = mia.seen()
-    slider = mia.the("strength-wrinkles")
-    slider.focus()
-    for _ in range(8):  # 5 % a key
-        mia.page.keyboard.press("ArrowRight")
-    mia.answered(mia.replies())
-    while mia.heard()[-1] != "wrinkles to 40 %":  # each key was a turn, in its order
+    told = mia.replies()
+    slide(mia, "wrinkles", 40)
+    slide(mia, "redness", 30)  # while the first is under way
+    while len(mia.replies()) < 5 or not mia.idle():
         mia.page.wait_for_timeout(200)
-    assert mia.steps()[-1] == "Wrinkles 40%"
+    assert mia.heard() == ["wrinkles to 40 %", "redness to 30 %"]
+    assert mia.replies()[0] == told[0] and all("weaker" in reply for reply in mia.replies()[1:])
+    assert mia.steps() == ["The photo as it was", "Wrinkles 40%", "Wrinkles 40% and redness 30%"]
     assert mia.seen()[0] == before[0] and mia.seen()[1] != before[1]
     assert mia.the("strength-wrinkles").input_value() == "40"
-    assert "40%" in mia.say("what did you change?")
+
+
+def slide(visitor: Visitor, kind: str, percent: int) -> None:
+    """Drag a slider as a mouse does: it says its last value once, on release."""
+    visitor.the(f"strength-{kind}").evaluate(
+        """(slider, percent) => {
+            slider.value = percent;
+            slider.dispatchEvent(new Event('input', {bubbles: true}));
+            slider.dispatchEvent(new Event('change', {bubbles: true}));
+        }""",
+        percent,
+    )
 
 
 def test_what_is_kept_by_its_switch_stays_as_it_is(mia):
-    switch = mia.the("keep-freckles")
-    mia.answer_to(lambda: switch.check(force=True))
-    assert mia.heard() == ["keep the freckles"] and mia.steps()[-1] == "Freckles kept"
-    assert "kept" in mia.say("remove the freckles") or "freckles kept" in mia.steps()[-1].lower()
-    before, after = mia.seen()
-    assert before == after
-    mia.answer_to(lambda: mia.the("keep-freckles").uncheck(force=True))
-    mia.say("remove the freckles")
-    before, after = mia.seen()
-    assert before != after
-
-
-def test_a_mark_that_is_clicked_on_is_named_and_can_be_removed_alone(mia, tmp_path):
-    mia.look("Found")
-    for kind in kinds(mia):
-        if kind != "moles":
-            show(mia, kind, False)
-    overlay = mia.page.locator("#overlay img")
-    marks = painted(mia.overlay(), colour_of(mia, "moles"))
-    y, x = np.argwhere(marks).mean(axis=0) / marks.shape
-    box = overlay.bounding_box()
-    mia.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
-    mia.the("spot-remove").wait_for()
-    assert "mole" in mia.the("pointed").inner_text()
-    mia.answer_to(mia.the("spot-remove").click)
-    assert mia.heard() == ["remove this mole"]
-    before, after = mia.seen()
-    assert before != after
+    mia.answer_to(lambda: mia.the("keep-wrinkles").check(force=True))
+    assert mia.heard() == ["keep the wrinkles"] and mia.steps()[-1] == "Wrinkles kept"
+    mia.say("make me look good")
+    assert "wrinkles kept" in mia.steps()[-1].lower()
+    assert "wrinkles 5" not in mia.steps()[-1].lower() and "redness" in mia.steps()[-1].lower()
+    assert mia.the("keep-wrinkles").is_checked()
+    mia.answer_to(lambda: mia.the("keep-wrinkles").uncheck(force=True))
+    assert "wrinkles kept" not in mia.steps()[-1].lower()
+    assert not mia.the("keep-wrinkles").is_checked()
 
 
 def test_of_two_faces_one_is_asked_for_with_buttons(visitor, tmp_path):
