@@ -1,14 +1,17 @@
-"""What a front end shows beside the conversation: what is found and in force, the steps so far."""
+"""What a front end shows beside the conversation: what is found and in force, the steps so far,
+what memory brought."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from agent.state import Conversation, binds
+from agent.state import Conversation, Held, Made, binds
 from agent.turn import Chat
-from agent.words import listed, percent, plain
-from vision.plan import Edit
+from agent.words import listed, percent, place, plain
+from llm.commands import Turn
+from vision.plan import Edit, Keep
 from vision.vocabulary import LEARNT_KINDS, Kind, default_region
 
 UNTOUCHED = "the photo as it was"
@@ -31,6 +34,21 @@ class Finding:
     kept: bool
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """Something in force that memory brought.
+
+    Attributes:
+        text: "wrinkles 40%", "freckles kept".
+        reason: why, to be read after "because".
+        back: the commands that take it back.
+    """
+
+    text: str
+    reason: str
+    back: Turn
+
+
 def findings(chat: Chat) -> tuple[Finding, ...]:
     """Every kind that is found, edited or kept, in the order of the vocabulary."""
     return tuple(one for kind in LEARNT_KINDS if (one := _finding(chat, kind)) is not None)
@@ -45,6 +63,40 @@ def summary(state: Conversation) -> str:
     """What is in force: "wrinkles 50 %, freckles kept"."""
     parts = list(_parts(state))
     return listed(parts) if parts else UNTOUCHED
+
+
+def proposals(chat: Chat) -> tuple[Proposal, ...]:
+    """What is in force because memory brought it, edits first; the same on several faces is one
+    proposal for each."""
+    state = chat.history.present
+    brought: list[tuple[str, str, Literal["restore", "allow"], Edit | Keep]] = [
+        (f"{_named(made)} {percent(made.edit.strength)}", made.reason, "restore", made.edit)
+        for made in state.edits
+        if made.reason is not None and made.edit.strength > 0
+    ]
+    brought += [
+        (f"{_named(held)} kept", held.reason or "", "allow", held.keep)
+        for held in state.keeps
+        if held.origin == "remembered"
+    ]
+    several = bool(brought) and len(chat.desk.faces) > 1
+    told = []
+    for text, reason, do, thing in brought:
+        back: dict[str, Any] = {
+            "do": do,
+            "what": thing.what,
+            "where": list(thing.where),
+            "side": thing.side,
+        }
+        if several:
+            text, back["who"] = f"{text} on face {thing.face + 1}", thing.face + 1
+        told.append(Proposal(text, reason, Turn.model_validate({"commands": [back]})))
+    return tuple(told)
+
+
+def _named(one: Made | Held) -> str:
+    thing = one.edit if isinstance(one, Made) else one.keep
+    return plain(thing.phrase or thing.what) + place(thing.what, thing.where, thing.side)
 
 
 def _parts(state: Conversation) -> Iterator[str]:

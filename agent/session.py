@@ -22,7 +22,7 @@ from agent.history import History
 from agent.lessons import standing_keeps
 from agent.marked import hold, mark
 from agent.notes import Note
-from agent.overview import Finding, findings, steps
+from agent.overview import Finding, Proposal, findings, proposals, steps
 from agent.progress import Watch, unwatched
 from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
@@ -312,6 +312,11 @@ class Session:
         with self._lock:
             self._meet()
             return findings(self._chat)
+
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What is in force because memory brought it; performing `back` takes one back."""
+        with self._lock:
+            return proposals(self._chat)
 
     def spread(self, kind: Kind) -> NDArray[np.bool_]:
         """(H, W), true where the faces in focus show a kind."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from ui import account
 from vision.errors import FreckleError, NothingToDo
 from vision.vocabulary import KINDS, TONE_ATTRIBUTES
 
@@ -30,6 +31,7 @@ memory = typer.Typer(help="What is remembered about a user and why, and its remo
 train = typer.Typer(help="The training runs behind the weight files.", **PLAIN)
 evaluate = typer.Typer(help="The benchmarks.", **PLAIN)
 app.add_typer(memory, name="memory")
+app.add_typer(account.app, name="account")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
 
@@ -150,7 +152,7 @@ def ui(
         bool, typer.Option("--share", help="listen to the local network, behind a password")
     ] = False,
     auth: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="user:password lines that may log in")
+        Path | None, typer.Option(metavar="FILE", help="accounts that `account add` wrote")
     ] = None,
     database: Annotated[str | None, typer.Option(metavar="URL", help="where memory lives")] = None,
     mcp: Annotated[

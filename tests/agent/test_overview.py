@@ -126,3 +126,43 @@ def test_perform_is_watched_too(talk):
     stages = []
     talk.session.perform(Turn.model_validate({"commands": [WRINKLES]}), watch=stages.append)
     assert "retouching" in stages and "reading" not in stages
+
+
+def remembering(opened, *faces, **options):
+    """A photo of somebody who always wants wrinkles at 0.4, no touch of freckles."""
+    opened(user="mia").do(
+        WRINKLES | {"strength": 0.4, "always": True},
+        {"do": "keep", "what": "freckles", "always": True},
+    )
+    return opened(*faces, user="mia", **options)
+
+
+def test_proposals_are_what_memory_brought_and_can_be_taken_back(opened):
+    talk = remembering(opened)
+    assert talk.session.proposals() == ()
+    talk.do({"do": "auto", "strength": 0.5})
+    edit, keep = talk.session.proposals()
+    assert (edit.text, keep.text) == ("wrinkles 40%", "freckles kept")
+    assert edit.reason.startswith("you asked for that on")
+    assert talk.session.perform(edit.back).changed and talk.strength("wrinkles", "nose") == 0
+    assert talk.strength("acne", "chin") > 0
+    assert talk.session.proposals() == (keep,)
+    talk.session.perform(keep.back)
+    assert talk.session.proposals() == ()
+    talk.do({"do": "reduce", "what": "freckles", "strength": 1.0})
+    assert talk.strength("freckles", "nose") == 1.0
+
+
+def test_what_was_said_is_no_proposal(opened):
+    talk = remembering(opened)
+    talk.do(WRINKLES | {"strength": 0.9}, {"do": "keep", "what": "moles"})
+    assert [one.text for one in talk.session.proposals()] == ["freckles kept"]
+
+
+def test_a_proposal_names_its_face(opened):
+    talk = remembering(opened, {"wrinkles": ["face"]}, {"wrinkles": ["face"]})
+    talk.do({"do": "auto", "strength": 0.5, "who": "everyone"})
+    first, second = (one for one in talk.session.proposals() if "wrinkles" in one.text)
+    assert (first.text, second.text) == ("wrinkles 40% on face 1", "wrinkles 40% on face 2")
+    talk.session.perform(second.back)
+    assert [talk.strength("wrinkles", "nose", face) for face in (0, 1)] == [0.4, 0.0]

@@ -37,7 +37,7 @@ def done(said: dict, session: FakeSession) -> list:
 
 
 def test_rows_say_what_is_found_and_in_force():
-    html = panel(FakeSession(), {"wrinkles"})  # type: ignore[arg-type]
+    html = panel(FakeSession(), {"dark_circles"})  # type: ignore[arg-type]
     for part in ("found", "show", "strength", "keep"):
         assert f'id="{part}-wrinkles"' in html and f'id="{part}-dark_circles"' in html
     assert 'value="50"' in html and "2 %" in html and "under 1 %" in html

@@ -5,6 +5,7 @@ import sys
 
 CALLS = {
     *("demo", "retouch", "chat", "ui", "detect", "parse", "apply", "models"),
+    "account add",
     *(f"memory {command}" for command in ("show", "export", "import", "forget")),
     *(f"train {command}" for command in ("vision", "regions", "language")),
     *(f"evaluate {command}" for command in ("vision", "regions", "language", "speed")),

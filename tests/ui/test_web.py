@@ -17,7 +17,6 @@ from PIL import Image
 from skimage import data
 
 from tests.serving import Server
-from ui.web.server import read_passwords
 from ui.web.sessions import Visits
 from vision.errors import FreckleError
 
@@ -115,19 +114,6 @@ def test_a_taken_port_is_one_clear_line(server, tmp_path):
     done = subprocess.run(call, capture_output=True, text=True)
     assert done.returncode == 2
     assert str(server.port) in done.stderr and done.stderr.count("\n") == 1
-
-
-def test_password_files(tmp_path):
-    file = tmp_path / "passwords"
-    file.write_text("# ours\nmia:a:b\n\nnoah:secret\n")
-    assert read_passwords(file) == [("mia", "a:b"), ("noah", "secret")]
-    for text, why in (("mia:a\nsecret", "line 2"), ("# none", "no user:password")):
-        file.write_text(text)
-        with pytest.raises(FreckleError, match=why) as caught:
-            read_passwords(file)
-        assert "secret" not in str(caught.value)
-    with pytest.raises(FreckleError, match="cannot read"):
-        read_passwords(tmp_path / "missing")
 
 
 class FakeAgent:

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 PUBLIC = ("plan", "retouch", "detect", "preferences", "forget")
 GUEST = "Nothing is remembered about guests: log in, or name a profile on a private page."
 BROKEN = "Something went wrong on the server; its log has the details."
-# Whose memory a request is about: of the account, or where the page is private, of a name.
+# The user of a request, which may name a profile; None for a guest.
 Whose = Callable[[gr.Request, str], str | None]
 
 
@@ -83,7 +83,8 @@ class Endpoints:
             The result: a file of the same format, size and depth, there for 15 minutes.
             The report: edits with strengths and measured effect, what was kept, the reply.
         """
-        place, user = _uploaded(photo), self._whose(request, profile)
+        place = _uploaded(photo)
+        user = self._whose(request, profile)
         text = _words(message, "message")
         with _Work(self._folders, request, place) as work:
             source = work.named(self._agent.studio.load(place).format)

@@ -6,14 +6,14 @@ conversation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Container, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from agent.progress import Watch
 from agent.questions import WhichFace
 from agent.words import are, listed, plain
-from llm.commands import Allow, Command, Keep, Reduce, Turn, Who
+from llm.commands import Turn, Who
 from ui.web.overlay import COLOURS, Overlay
 from ui.web.turns import Act
 from vision.errors import FreckleError
@@ -71,9 +71,10 @@ def strength(kind: Kind, percent: float) -> Act:
     """ "wrinkles to 40 %"."""
 
     def run(session: Session, watch: Watch) -> Reply:
-        whos = _whos(session) if len(session.focus) in (1, len(session.analysis.faces)) else [None]
-        wishes = [Reduce(what=kind, strength=percent / 100, who=who) for who in whos]
-        return session.perform(Turn(commands=wishes), watch)
+        every = len(session.focus) in (1, len(session.analysis.faces))
+        whos = _whos(session) if every else [None]  # faces chosen before are meant by none
+        asked = {"do": "reduce", "what": kind, "strength": percent / 100}
+        return session.perform(_turn(asked, whos), watch)
 
     return Act(f"{plain(kind)} to {percent:.0f} %", run)
 
@@ -82,14 +83,15 @@ def keep(kind: Kind, on: bool) -> Act:
     """ "keep the moles", or take that back."""
 
     def run(session: Session, watch: Watch) -> Reply:
-        make: Callable[[Who | None], Command] = (
-            (lambda who: Keep(what=kind, who=who))
-            if on
-            else (lambda who: Allow(what=kind, who=who))
-        )
-        return session.perform(Turn(commands=[make(who) for who in _whos(session)]), watch)
+        asked = {"do": "keep" if on else "allow", "what": kind}
+        return session.perform(_turn(asked, _whos(session)), watch)
 
     return Act(f"keep the {plain(kind)}" if on else f"the {plain(kind)} may change again", run)
+
+
+def _turn(asked: Mapping[str, Any], whos: Sequence[Who | None]) -> Turn:
+    """One command a face, or for whoever is meant without a name, at the kind's usual place."""
+    return Turn.model_validate({"commands": [{**asked, "who": who} for who in whos]})
 
 
 def _whos(session: Session) -> list[Who | None]:
@@ -168,12 +170,12 @@ LOOKING = "<h2>Found</h2><p class='quiet'>Looking closely at the photo …</p>"
 NOTHING = "<p class='quiet'>Nothing of what I know to look for.</p>"
 
 
-def panel(session: Session, shown: Iterable[Kind]) -> str:
+def panel(session: Session, hidden: Container[Kind]) -> str:
     """What is found on the faces in focus, as HTML: a row a kind."""
     where = ""
     if len(session.analysis.faces) > 1:
         where = f" on face {listed(str(face + 1) for face in session.focus)}"
-    rows = "".join(_row(finding, finding.kind in shown) for finding in session.findings())
+    rows = "".join(_row(finding, finding.kind not in hidden) for finding in session.findings())
     return f"<h2>Found{where}</h2>{rows or NOTHING}"
 
 

@@ -96,7 +96,9 @@ class Guard:
         inner = hmac.compare_digest(
             Headers(scope=scope).get("x-freckle-inside", "").encode(), self._inside.encode()
         )
-        cookie = new_secret() if not inner and _secret(scope) is None else None
+        # Only who opens the page: programs that keep no cookies would be somebody else each time.
+        first = scope["path"] in PAGES and _secret(scope) is None
+        cookie = new_secret() if first and not inner else None
         out = Outgoing(send, self._folders, inner, cookie)
         try:
             await self._answer(scope, receive, out, inner)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ui.web.views import reduced
-from vision.vocabulary import LEARNT_KINDS, Kind
+from vision.vocabulary import Kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Overlay:
     Masks are computed once a kind and face in focus; they do not change between turns.
 
     Attributes:
-        shown: the kinds that are painted.
+        hidden: the kinds that are not painted, though they are found.
         spot: the mark that was clicked on.
     """
 
@@ -44,7 +44,7 @@ class Overlay:
         self._photo = reduced(session.photo)
         self._masks: dict[tuple[tuple[int, ...], Kind], NDArray[np.bool_]] = {}
         self._last: tuple[Any, ...] | None = None  # what was painted last
-        self.shown: set[Kind] = {finding.kind for finding in session.findings()}
+        self.hidden: set[Kind] = set()
         self.spot: Spot | None = None
 
     @property
@@ -69,11 +69,11 @@ class Overlay:
 
     def show(self, kind: Kind, on: bool) -> None:
         """Paint a kind from now on, or no longer."""
-        (self.shown.add if on else self.shown.discard)(kind)
+        (self.hidden.discard if on else self.hidden.add)(kind)
 
     def repainted(self) -> NDArray[np.uint8] | None:
         """The overlay, (h, w, 3) sRGB, or None where it is what it was the last time."""
-        state = (self._session.focus, frozenset(self.shown), self.spot)
+        state = (self._session.focus, frozenset(self.hidden), self.spot)
         if state == self._last:
             return None
         self._last = state
@@ -81,9 +81,9 @@ class Overlay:
 
     def painted(self) -> NDArray[np.uint8]:
         """The overlay, (h, w, 3) sRGB."""
-        masks = [
-            (self._mask(kind), rgb(COLOURS[kind])) for kind in LEARNT_KINDS if kind in self.shown
-        ]
+        found = [one.kind for one in self._session.findings() if one.found]
+        shown = [kind for kind in found if kind not in self.hidden]
+        masks = [(self._mask(kind), rgb(COLOURS[kind])) for kind in shown]
         picture = paint(self._photo, masks)
         for number, face in enumerate(self._session.analysis.faces):
             focus = number in self._session.focus
@@ -101,8 +101,8 @@ class Overlay:
     def _small(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(h, w); a mark that is smaller than a pixel of the overlay still shows."""
         height, width = self._photo.shape[:2]
-        area = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-        return area > 0.2
+        area = cv2.resize(mask * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA)
+        return area > 50
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -4,29 +4,11 @@ Everything a visitor sees comes from that visitor's own `Visit`; the page itself
 Pictures on the page are previews, made smaller; what is downloaded is the file itself.
 
 What a visitor does goes two steps: it is said in the conversation at once (no model is needed for
-that), then it waits its turn in the queue that all visitors share.
-
-Elements by their ids, for tests and style:
-    #brand                      the heading
-    #open, #camera, #example    open a photo (`#open input[type=file]`), photograph, the example
-    #hero                       the first view, gone once there is a photo
-    #slider                     before against after, in the tab `Before | after`
-    #overlay                    the photo with what is found painted on it, in the tab `Found`
-    #pointed                    below it: #spot-keep, #spot-remove, #face-1, #face-2, ...
-    #found                      the panel; a row #found-KIND with #show-KIND (checkbox),
-                                #strength-KIND (range, 0 to 100), #keep-KIND (switch)
-    #steps                      the history; #step-0, #step-1, ... (buttons; the present one has
-                                aria-current)
-    #undo, #redo                buttons, also Ctrl+Z and Ctrl+Shift+Z
-    #chat                       the conversation; answers to a question are `#chat button.option`
-    #wishes                     example wishes, three buttons
-    #message textarea           the message box; #send, and in its place while a turn runs: #stop
-    #download                   the result as a file
+that), then it waits its turn in the queue that all visitors share. `layout` lists the elements.
 """
 
 from __future__ import annotations
 
-import getpass
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,10 +18,12 @@ import gradio as gr
 
 from agent.session import Reply, default_output
 from llm.commands import Redo, Turn, Undo
-from ui.web import findings, turns, views
+from ui.web import findings, memory_panel, turns, views
+from ui.web.accounts import Profiles
+from ui.web.layout import Layout, Shown
 from ui.web.overlay import Overlay
 from ui.web.sessions import Visit, Visits
-from ui.web.style import CSS, EVENTS, HERO, SCRIPT, WISHES, theme
+from ui.web.style import CSS, SCRIPT, theme
 from ui.web.turns import Act
 from vision.errors import FreckleError
 
@@ -47,88 +31,20 @@ __all__ = ["CSS", "build", "theme"]
 
 log = logging.getLogger(__name__)
 
-PLACEHOLDER = "What bothers you?"
-NO_TALK = "Tell me here what bothers you, in your own words."
 OPENED = "Here it is. I am looking closely at it …"
 LOST = "The upload did not arrive whole: please drop the file again."
 RELOAD = "This page needs a browser session: please reload it."
 
-# What an event shows, by component; what is not in it stays.
-Shown = dict[Any, Any]
 
-
-def build(visits: Visits) -> gr.Blocks:
+def build(visits: Visits, profiles: Profiles) -> gr.Blocks:
     """The page, wired to the visits of one server."""
     with gr.Blocks(title="Freckle", analytics_enabled=False, fill_width=True) as page:
-        Page(visits).wire(page)
+        Page(visits, profiles).wire(page)
     return page
 
 
-class Page:
-    """The components of the page, and what fills them. Made inside a `Blocks` context."""
-
-    def __init__(self, visits: Visits) -> None:
-        self.visits = visits
-        self._head()
-        with gr.Row(elem_id="room"):
-            with gr.Column(elem_id="stage", min_width=0):
-                self._stage()
-            with gr.Column(elem_id="talk", min_width=0):
-                self._talk()
-            with gr.Column(elem_id="below", min_width=0, visible=False) as self.below:
-                self._below()
-        self.shown = [
-            self.open, self.camera, self.hero, self.views, self.slider, self.overlay, self.pointed,
-            self.below, self.found, self.steps, self.undo, self.redo, self.chat, self.wishes,
-            self.message, self.send, self.stop, self.download,
-        ]  # fmt: skip
-
-    def _head(self) -> None:
-        with gr.Row(elem_id="head"):
-            gr.HTML("<h1 id='brand'>Freckle</h1>", elem_id="brand-box", apply_default_css=False)
-            self.open = gr.UploadButton("Open a photo", elem_id="open", size="sm", scale=0)
-            self.camera = gr.UploadButton("Take a photo", elem_id="camera", size="sm", scale=0)
-            self.example = gr.Button("Example portrait", elem_id="example", size="sm", scale=0)
-            self.undo = gr.Button("Undo", elem_id="undo", size="sm", scale=0, interactive=False)
-            self.redo = gr.Button("Redo", elem_id="redo", size="sm", scale=0, interactive=False)
-
-    def _stage(self) -> None:
-        self.hero = gr.HTML(HERO, elem_id="hero", apply_default_css=False)
-        with gr.Tabs(elem_id="views", visible=False) as self.views:
-            with gr.Tab("Before | after", id="pair"):
-                self.slider = gr.ImageSlider(
-                    label="Before and after", show_label=False, type="filepath", format="png",
-                    buttons=["fullscreen"], interactive=False, max_height=2000, elem_id="slider",
-                )  # fmt: skip
-            with gr.Tab("Found", id="found"):
-                self.overlay = gr.Image(
-                    label="What is found", show_label=False, type="filepath", format="png",
-                    buttons=["fullscreen"], interactive=False, elem_id="overlay",
-                    alt_text="The photo with what is found painted on it",
-                )  # fmt: skip
-                self.pointed = _panel("pointed")
-
-    def _below(self) -> None:
-        gr.HTML("<h2>Steps</h2>", apply_default_css=False)
-        self.steps = _panel("steps")
-        self.found = _panel("found")
-        self.download = gr.DownloadButton(
-            "Download the result", elem_id="download", interactive=False
-        )
-
-    def _talk(self) -> None:
-        self.chat = gr.Chatbot(
-            label="Conversation", show_label=False, height="100%", render_markdown=False,
-            buttons=[], placeholder=NO_TALK, elem_id="chat", layout="bubble",
-        )  # fmt: skip
-        self.wishes = _panel("wishes", WISHES)
-        with gr.Row(elem_id="say"):
-            self.message = gr.Textbox(
-                label="Your wish", show_label=False, placeholder=PLACEHOLDER, max_length=2000,
-                lines=1, max_lines=5, elem_id="message", scale=5, container=False, autofocus=True,
-            )  # fmt: skip
-            self.send = gr.Button("Send", variant="primary", elem_id="send", scale=0, min_width=84)
-            self.stop = gr.Button("Stop", elem_id="stop", scale=0, min_width=84, visible=False)
+class Page(Layout):
+    """What the components of the page do, and what fills them."""
 
     # -- events ----------------------------------------------------------------------------------
 
@@ -137,24 +53,31 @@ class Page:
         # One turn at a time: models use every core, and a queue is fairer than a slow crowd.
         model: dict[str, Any] = {
             "concurrency_limit": 1, "concurrency_id": "models", "show_progress": "minimal",
-            "show_progress_on": self.chat,
+            "show_progress_on": self.chat, "trigger_mode": "multiple", "api_visibility": "private",
         }  # fmt: skip
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
-        page.load(None, js=SCRIPT)
+        quick: dict[str, Any] = {
+            "queue": False, "show_progress": "hidden", "trigger_mode": "multiple",
+            "api_visibility": "private",
+        }  # fmt: skip
+        page.load(None, js=SCRIPT, api_visibility="private")
         page.unload(self._leave)
         for button in (self.open, self.camera):
-            button.upload(self._open_upload, button, self.shown, **model)
-        self.example.click(self._open_example, None, self.shown, **model)
+            upload = [button, self.memory.profile]
+            button.upload(self._open_upload, upload, self.shown, **model)
+        self.example.click(self._open_example, self.memory.profile, self.shown, **model)
 
         def turn(event: Callable[..., Any], begin: Callable[..., Shown], *inputs: Any) -> None:
             begun = event(begin, [self.chat, *inputs], self.shown, **quick)
-            begun.then(self._turn, None, self.shown, **model)
+            done = begun.then(self._turn, None, self.shown, **model)
+            done.then(self.memory.show, self.memory.profile, self.memory.shown, **quick)
 
         turn(self.message.submit, self._say, self.message)
         turn(self.send.click, self._say, self.message)
         turn(self.chat.option_select, self._choose)
         turn(self.undo.click, self._undo)
         turn(self.redo.click, self._redo)
+        turn(self.brought.box.input, self._take_back, self.brought.box)
+        self.memory.forgotten.then(self._look_again, None, self.shown, **quick)
         for panel in (self.found, self.pointed, self.steps):
             turn(panel.act, self._handle)
         self.stop.click(self._stop, None, self.shown, **quick)
@@ -164,13 +87,15 @@ class Page:
         )
         self.wishes.act(self._wish, None, self.message, **quick)
 
-    def _open_upload(self, upload: str | None, request: gr.Request) -> Iterator[Shown]:
-        yield from self._opening(lambda: self._take_upload(upload, request))
+    def _open_upload(
+        self, upload: str | None, profile: object, request: gr.Request
+    ) -> Iterator[Shown]:
+        yield from self._opening(lambda: self._take_upload(upload, profile, request), request)
 
-    def _open_example(self, request: gr.Request) -> Iterator[Shown]:
-        yield from self._opening(lambda: self._take_example(request))
+    def _open_example(self, profile: object, request: gr.Request) -> Iterator[Shown]:
+        yield from self._opening(lambda: self._take_example(profile, request), request)
 
-    def _opening(self, take: Callable[[], Visit]) -> Iterator[Shown]:
+    def _opening(self, take: Callable[[], Visit], request: gr.Request) -> Iterator[Shown]:
         """Show a photo at once, and what is found on it as soon as that is known."""
         try:
             visit = take()
@@ -180,12 +105,12 @@ class Page:
             hello["content"] = findings.greeting(visit.session)
             yield settled
         except FreckleError as error:
-            yield self._taken(str(error))
+            yield self._refused(str(error), request)
         except Exception:
             log.exception("a photo could not be opened")
-            yield self._taken(turns.BROKEN)
+            yield self._refused(turns.BROKEN, request)
 
-    def _take_upload(self, upload: str | None, request: gr.Request) -> Visit:
+    def _take_upload(self, upload: str | None, profile: object, request: gr.Request) -> Visit:
         try:
             path = Path(upload or "")
             data = path.read_bytes()
@@ -193,13 +118,15 @@ class Page:
         except OSError:
             raise FreckleError(LOST) from None
         name = default_output(Path(path.name)).name
-        return self.visits.open(_key(request), data, name, _user(request))
+        user = self.profiles.user(request, profile)
+        return self.visits.open(_key(request), data, name, user)
 
-    def _take_example(self, request: gr.Request) -> Visit:
+    def _take_example(self, profile: object, request: gr.Request) -> Visit:
         from skimage import data
 
         name = "astronaut.retouched.png"
-        return self.visits.open(_key(request), data.astronaut(), name, _user(request))
+        user = self.profiles.user(request, profile)
+        return self.visits.open(_key(request), data.astronaut(), name, user)
 
     def _leave(self, request: gr.Request) -> None:
         self.visits.close(_key(request))
@@ -220,10 +147,26 @@ class Page:
     def _redo(self, chat: views.Said, request: gr.Request) -> Shown:
         return self._begin(chat, _walk("redo", Redo()), request)
 
+    def _take_back(self, chat: views.Said, ticked: list[str], request: gr.Request) -> Shown:
+        """Something that memory brought was unticked."""
+        visit = self._visit(request)
+        one = memory_panel.unticked(visit.session, ticked) if visit is not None else None
+        if one is None:
+            return self._same
+        back = one.back
+        act = Act(f"take back: {one.text}", lambda session, watch: session.perform(back, watch))
+        return self._begin(chat, act, request)
+
+    def _look_again(self, request: gr.Request) -> Shown:
+        """Something outside of the conversation changed what stands."""
+        visit = self._visit(request)
+        return self._same if visit is None else self._settled(visit)
+
     def _handle(self, chat: views.Said, event: gr.EventData, request: gr.Request) -> Shown:
         """A control of a panel was used."""
+        visit = self._visit(request)
         try:
-            overlay = self.visits.get(_key(request)).look.overlay
+            overlay = visit.look.overlay if visit is not None else None
             act = findings.act_of(event._data, overlay)
         except FreckleError as error:
             return {self.chat: [*chat, {"role": "assistant", "content": str(error)}]}
@@ -241,41 +184,48 @@ class Page:
 
     def _turn(self, request: gr.Request) -> Iterator[Shown]:
         """Carry out what waits longest, telling each stage."""
-        try:
-            visit = self.visits.get(_key(request))
-        except FreckleError:
+        visit = self._visit(request)
+        if visit is None:
             return  # `_begin` has told
-        for reply in turns.take(visit):
-            if not self._present(visit, request):
-                return  # another photo was opened meanwhile
-            yield self._busy(visit) if reply is None else self._pictures(visit, reply)
-        if self._present(visit, request):
-            yield self._settled(visit)
-
-    def _present(self, visit: Visit, request: gr.Request) -> bool:
         try:
-            return self.visits.get(_key(request)) is visit
+            for reply in turns.take(visit):
+                if self._visit(request) is not visit:
+                    return  # another photo was opened meanwhile
+                yield self._busy(visit) if reply is None else self._pictures(visit, reply)
+            yield self._settled(visit)
+        except Exception:
+            if self._visit(request) is visit:
+                log.exception("a turn of the chat page could not be shown")
+                visit.look.freckle(turns.BROKEN)
+                yield {self.chat: visit.look.said} | self._ready(True)
+
+    def _visit(self, request: gr.Request) -> Visit | None:
+        """The visit of this browser tab, if it has one."""
+        try:
+            return self.visits.get(_key(request))
         except FreckleError:
-            return False
+            return None
 
     def _stop(self, request: gr.Request) -> Shown:
-        visit = self.visits.get(_key(request))
+        visit = self._visit(request)
+        if visit is None:
+            return self._same
         turns.stop(visit)
         return {self.chat: visit.look.said, self.stop: gr.Button(interactive=False)}
 
     def _show(self, event: gr.EventData, request: gr.Request) -> Shown:
         """A kind is to be painted over the photo, or no longer."""
-        visit = self.visits.get(_key(request))
-        if visit.look.overlay is None:
-            return {}
+        visit = self._visit(request)
+        if visit is None or visit.look.overlay is None:
+            return self._same
         visit.look.overlay.show(findings.kind_of(event._data), bool(event._data.get("value")))
         return self._painted(visit)
 
     def _point(self, chat: views.Said, event: gr.SelectData, request: gr.Request) -> Shown:
         """The overlay was clicked on: a mark is chosen, or another face."""
-        visit = self.visits.get(_key(request))
-        if visit.look.overlay is None:
-            return {}
+        visit = self._visit(request)
+        if visit is None or visit.look.overlay is None:
+            return self._same
         face = visit.look.overlay.point(*event.index)
         if face is not None:
             return self._begin(chat, findings.look_at(face), request)
@@ -286,10 +236,12 @@ class Page:
 
     # -- what is shown ---------------------------------------------------------------------------
 
-    def _taken(self, text: str) -> Shown:
-        """The upload is done with; a line in place of the conversation."""
-        said = [{"role": "assistant", "content": text}]
-        return {self.open: None, self.camera: None, self.chat: said}
+    def _refused(self, text: str, request: gr.Request) -> Shown:
+        """A photo that was not opened; the one before stays."""
+        visit = self._visit(request)
+        look = views.Look() if visit is None else visit.look
+        look.freckle(text)
+        return {self.open: None, self.camera: None, self.chat: look.said}
 
     def _fresh(self, visit: Visit) -> Shown:
         """A photo that was just opened."""
@@ -309,15 +261,22 @@ class Page:
             self.wishes: gr.HTML(visible=True),
             self.undo: gr.Button(interactive=False),
             self.redo: gr.Button(interactive=False),
-            self.download: gr.DownloadButton(value=None, interactive=False),
+            **self.home.show(visit),
+            **self.brought.show(visit.session),
         }
 
     def _busy(self, visit: Visit) -> Shown:
         return {
             self.chat: visit.look.said,
-            self.send: gr.Button(visible=False),
-            self.stop: gr.Button(visible=True, interactive=True),
+            **self._ready(False),
             self.wishes: gr.HTML(visible=False),
+        }
+
+    def _ready(self, idle: bool) -> Shown:
+        """Stop stands where Send does, while a turn runs or waits."""
+        return {
+            self.send: gr.Button(visible=idle),
+            self.stop: gr.Button(visible=not idle, interactive=True),
         }
 
     def _pictures(self, visit: Visit, reply: Reply) -> Shown:
@@ -340,8 +299,9 @@ class Page:
             self.steps: findings.steps(session),
             self.undo: gr.Button(interactive=session.can_undo),
             self.redo: gr.Button(interactive=session.can_redo),
-            self.send: gr.Button(visible=idle),
-            self.stop: gr.Button(visible=not idle),
+            **self._ready(idle),
+            **self.home.show(visit),
+            **self.brought.show(session),
         }
 
     def _painted(self, visit: Visit) -> Shown:
@@ -353,13 +313,8 @@ class Page:
         return {
             self.overlay: gr.skip() if picture is None else views.preview(visit, picture),
             self.pointed: findings.pointed(overlay, session),
-            self.found: findings.panel(session, overlay.shown),
+            self.found: findings.panel(session, overlay.hidden),
         }
-
-
-def _panel(name: str, html: str = "") -> gr.HTML:
-    """A piece of HTML whose controls tell what they do."""
-    return gr.HTML(html, elem_id=name, js_on_load=EVENTS, apply_default_css=False)
 
 
 def _walk(text: str, command: Undo | Redo) -> Act:
@@ -370,8 +325,3 @@ def _key(request: gr.Request) -> str:
     if request.session_hash is None:
         raise FreckleError(RELOAD)
     return request.session_hash
-
-
-def _user(request: gr.Request) -> str:
-    """Whose preferences apply: the one who logged in, or the owner of this machine's account."""
-    return request.username or getpass.getuser()

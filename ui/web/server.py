@@ -11,45 +11,26 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ui.web.accounts import LOGIN_HINT, Accounts, FromWhere, Profiles, read_accounts
 from ui.web.limits import MAX_UPLOAD, MAX_WAITING
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
-    import gradio as gr
-
     from agent import RetouchAgent
     from ui.web.sessions import Visits
 
 SHARED_USER = "guest"
-
-
-def read_passwords(path: Path) -> list[tuple[str, str]]:
-    """Pairs of user and password from a file of `user:password` lines.
-
-    Raises:
-        FreckleError: the file cannot be read or a line is something else; no password is shown.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FreckleError(f"cannot read the passwords in {path}: {error}") from None
-    pairs = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        user, _, password = line.strip().partition(":")
-        if not user or not password:
-            raise FreckleError(f"{path}, line {number}: write user:password")
-        pairs.append((user, password))
-    if not pairs:
-        raise FreckleError(f"{path} holds no user:password line")
-    return pairs
+PUBLIC = (
+    "Shared: whoever reaches this machine over the network sees the login page, and whoever logs "
+    "in may have photos retouched here. Photos, results and memory of others stay their own. The "
+    "connection is not encrypted."
+)
 
 
 def serve(
@@ -61,15 +42,23 @@ def serve(
         agent: answers every visitor; it holds models, no conversation.
         port: None takes the first free one from 7860 on.
         share: listen to the local network too; without `passwords` one is made and printed.
-        passwords: file of `user:password` lines that may log in.
+        passwords: file of accounts that may log in (`ui.web.accounts`).
         mcp: let programs call the endpoints by MCP, too.
     """
     if mcp:
         check_mcp()
-    auth = read_passwords(passwords) if passwords else []
-    if share and not auth:
-        auth = [(SHARED_USER, secrets.token_urlsafe(9))]
-        print(f"Log in as {SHARED_USER!r} with the password {auth[0][1]!r}.", flush=True)
+    accounts = Accounts(read_accounts(passwords)) if passwords else None
+    profiles = Profiles(
+        agent.memory,
+        "account" if accounts else "nobody" if share else "name",
+        share or bool(accounts),
+    )
+    if share and accounts is None:
+        password = secrets.token_urlsafe(12)
+        accounts = Accounts.with_password(SHARED_USER, password)
+        print(f"Log in as {SHARED_USER!r} with the password {password!r}.", flush=True)
+    if share:
+        print(PUBLIC, flush=True)
     with tempfile.TemporaryDirectory(prefix="freckle-") as folder:
         # Gradio keeps what it makes itself where this says; here it goes with the server.
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder).resolve())
@@ -78,9 +67,9 @@ def serve(
         from ui.web.sessions import Sweeper, Visits
 
         visits = Visits(agent, Path(folder))
-        page = build(visits)
+        page = build(visits, profiles)
         with page:
-            api.build(api.Endpoints(agent, visits.folders, whose(bool(auth), share)))
+            api.build(api.Endpoints(agent, visits.folders, profiles.named))
         api.shut_the_rest(page)
         visits.folders.publish()
         inside = secrets.token_urlsafe(32)
@@ -89,11 +78,12 @@ def serve(
             _, local, _ = page.queue(max_size=2 * MAX_WAITING, api_open=False).launch(
                 server_name="0.0.0.0" if share else "127.0.0.1",
                 server_port=port,
-                auth=auth or None,
+                auth=accounts.login if accounts else None,
+                auth_message=LOGIN_HINT,
                 theme=theme(),
                 css=CSS,
                 max_file_size=MAX_UPLOAD,
-                app_kwargs=guarded(visits, login=bool(auth), local=not share, inside=inside),
+                app_kwargs=guarded(visits, login=bool(accounts), local=not share, inside=inside),
                 enable_monitoring=False,
                 footer_links=[],
                 run_history=False,
@@ -145,15 +135,4 @@ def guarded(visits: Visits, *, login: bool, local: bool, inside: str) -> dict[st
         app.middleware_stack = SafeHeaders(app.middleware_stack)
         yield
 
-    return {"middleware": [guard], "lifespan": outermost}
-
-
-def whose(accounts: bool, share: bool) -> Callable[[gr.Request, str], str | None]:
-    """Whose memory a program's request is about: the account's, or on a private page a name's."""
-
-    def user(request: gr.Request, profile: str) -> str | None:
-        if accounts or share:
-            return request.username
-        return profile.strip() or None
-
-    return user
+    return {"middleware": [Middleware(FromWhere), guard], "lifespan": outermost}

@@ -52,6 +52,7 @@ class Visit:
         session: the agent's conversation.
         folder: where this visit's previews and result live.
         name: the file name that the result is offered under.
+        user: whose preferences apply, None for a guest.
         lock: held while a turn runs; one conversation is one line of turns.
         views: how many previews were written (each gets a name of its own, browsers cache).
         used: `time.monotonic()` of the last look-up.
@@ -61,6 +62,7 @@ class Visit:
     session: Session
     folder: Path
     name: str
+    user: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     views: int = 0
     used: float = field(default_factory=time.monotonic)
@@ -123,7 +125,7 @@ class Visits:
             proper = with_ending(name, session.photo.format)
             if proper != name:
                 session = self._agent.open(source, user=user, save_to=folder / proper)
-            visit = Visit(session, folder, proper)
+            visit = Visit(session, folder, proper, user)
             self._seat(key, visit)
         except BaseException:
             self.folders.drop(folder)

@@ -11,11 +11,14 @@ CSS = (_HERE / "page.css").read_text(encoding="utf-8")
 # Run once when the page is there: drop, paste, shortcuts, names for assistive technology.
 SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
 
-# What each panel runs: its controls say what they do in their data attributes. A control that was
-# in use stays in focus when the panel is written anew.
+# What each panel runs: its controls say what they do in their data attributes. When the panel is
+# written anew, its controls show what holds now, and the one in use stays in focus. Arrow keys move
+# a slider step by step: where it comes to rest counts.
 EVENTS = """
-let last = null;
+let last = null, byKey = false, resting = 0;
 element.addEventListener('focusin', (event) => { last = event.target.id; });
+element.addEventListener('keydown', () => { byKey = true; });
+element.addEventListener('pointerdown', () => { byKey = false; });
 const tell = (control, value) => {
     const said = {...control.dataset, value};
     trigger(said.do === 'show' ? 'look' : 'act', said);
@@ -26,14 +29,23 @@ element.addEventListener('click', (event) => {
 });
 element.addEventListener('change', (event) => {
     const control = event.target.closest('input[data-do]');
-    if (control) tell(control, control.type === 'range' ? Number(control.value) : control.checked);
+    if (!control) return;
+    if (control.type !== 'range') { tell(control, control.checked); return; }
+    clearTimeout(resting);
+    resting = setTimeout(() => tell(control, Number(control.value)), byKey ? 600 : 0);
 });
+const label = (range) => {
+    range.nextElementSibling.textContent = `${range.value} %`;
+    range.setAttribute('aria-valuetext', `${range.value} percent`);
+};
 element.addEventListener('input', (event) => {
-    if (event.target.type !== 'range') return;
-    event.target.nextElementSibling.value = `${event.target.value} %`;
-    event.target.setAttribute('aria-valuetext', `${event.target.value} percent`);
+    if (event.target.type === 'range') label(event.target);
 });
 watch('value', () => {
+    for (const control of element.querySelectorAll('input')) {
+        control.checked = control.defaultChecked;
+        if (control.type === 'range') { control.value = control.defaultValue; label(control); }
+    }
     if (last && document.activeElement === document.body) document.getElementById(last)?.focus();
 });
 """
