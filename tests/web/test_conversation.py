@@ -1,0 +1,59 @@
+"""One visitor, one portrait: give it, talk about it, look at it, take it home."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.web.portraits import MAKER, PROFILE, portrait
+
+WISH = "soften the wrinkles"
+
+
+@pytest.mark.parametrize(("ending", "format"), [("jpg", "JPEG"), ("tiff", "TIFF")])
+def test_the_file_taken_home_is_the_one_brought_but_for_the_wish(visitor, tmp_path, ending, format):
+    source = portrait(tmp_path / f"mia.{ending}", mark=0x5A3)
+    visitor.give(source)
+    assert "weaker" in visitor.say(WISH)
+    result = visitor.download(tmp_path)
+    assert result.name == f"mia.retouched.{ending}"
+    with Image.open(source) as before, Image.open(result) as after:
+        assert (after.format, after.size, after.mode) == (format, before.size, before.mode)
+        assert after.info["icc_profile"] == PROFILE
+        assert after.getexif()[0x010F] == MAKER
+        assert after.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+        tables = getattr(before, "quantization", None), getattr(after, "quantization", None)
+        change = np.abs(np.asarray(after, int) - np.asarray(before, int)).max(axis=2)
+    around = change.copy()
+    around[60:200, 150:300] = 0  # rows and columns of the face: the rest is not hers to touch
+    assert change.max() > 3
+    if format == "JPEG":  # encoding again rounds everywhere, as finely as the source did
+        assert tables[0] == tables[1] and around.mean() < 1
+    else:
+        assert around.max() == 0
+
+
+def test_what_is_shown_is_a_preview_and_both_sides_of_it_differ_after_a_wish(visitor):
+    assert "What would you like" in visitor.try_example()
+    before, after = visitor.seen()
+    assert before == after
+    visitor.say(WISH)
+    before, after = visitor.seen()
+    assert before != after and before.startswith(b"\xff\xd8") and after.startswith(b"\xff\xd8")
+    assert visitor.heard() == [WISH]
+
+
+def test_files_that_are_no_photos_are_answered_and_do_no_harm(visitor, tmp_path):
+    visitor.try_example()
+    wrong = {
+        "letter.jpg": (b"Dear Mia", "not a photo"),
+        "empty.jpg": (b"", "empty"),
+        "half.png": (portrait(tmp_path / "whole.png").read_bytes()[:4000], "cut short"),
+        "page.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a photo"),
+    }
+    for name, (content, answer) in wrong.items():
+        (tmp_path / name).write_bytes(content)
+        reply = visitor.give(tmp_path / name)
+        assert answer in reply and "/" not in reply
+    assert "weaker" in visitor.say(WISH)  # the photo from before is still there

@@ -1,0 +1,49 @@
+"""Several people at one server, and a server that goes away under them."""
+
+from __future__ import annotations
+
+from tests.web.portraits import mark_of, portrait
+
+WISH = "soften the wrinkles"
+LOST = "Give me a portrait first"
+
+
+def test_two_people_at_once_each_get_their_own_photo(visit, tmp_path):
+    people = {0x2F7: visit(), 0xE41: visit()}
+    for mark, person in people.items():
+        person.give(portrait(tmp_path / f"{mark}.png", mark=mark))
+    mia, noah = people.values()
+    told = mia.replies()
+    mia.message.fill(WISH)
+    mia.message.press("Enter")
+    assert "weaker" in noah.say("soften the dark circles")  # said while mia's turn runs
+    assert "wrinkles" in mia.answered(told)
+    for mark, person in people.items():
+        folder = tmp_path / f"home-{mark}"
+        folder.mkdir()
+        result = person.download(folder)
+        assert result.name == f"{mark}.retouched.png" and mark_of(result) == mark
+        assert {mark_of(shown) for shown in person.seen()} == {mark}
+    assert mia.heard() == [WISH] and "wrinkles" not in " ".join(noah.replies())
+
+
+def test_nobody_can_fetch_the_files_of_one_who_left(visit, tmp_path):
+    mia, noah = visit(), visit()
+    mia.give(portrait(tmp_path / "mia.png"))
+    address = mia.page.locator("#slider img").first.get_attribute("src")
+    assert noah.page.request.get(address).status == 200  # knowing the secret name is enough
+    mia.page.goto("about:blank")
+    noah.page.wait_for_timeout(1000)
+    assert noah.page.request.get(address).status in (403, 404)
+
+
+def test_after_a_restart_the_page_says_what_to_do_and_works_again(visit, server, tmp_path):
+    mia = visit()
+    mia.try_example()
+    server.stop()
+    server.start()
+    mia.faults.clear()  # the browser's own lines on the lost connection
+    mia.page.reload()
+    assert LOST in mia.say(WISH)
+    mia.give(portrait(tmp_path / "mia.png", mark=0x123))
+    assert {mark_of(shown) for shown in mia.seen()} == {0x123}
