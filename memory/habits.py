@@ -6,11 +6,12 @@ share. At a place p, a photo i on the sides c = +1 or -1 of the divisions d of a
 
     y[p, i] = m[p] + sum over d of e[p, d] c[d, i] + noise of variance NOISE^2 / weight
 
-with m flat over all strengths and e normal with standard deviation EFFECT. Mean and effects are
+with m flat over 0..1 and e normal with standard deviation EFFECT. Mean and effects are
 integrated out in closed form (Bayesian linear regression: Bishop 2006, 3.5), and all models speak
 in proportion to how probable the choices make them (Bayesian model averaging: Hoeting et al. 1999).
 That somebody wants something else every time is one of the models, and so it is at each place:
-tastes that nothing foretells are not learnt.
+tastes that nothing foretells are not learnt. At each place a habit may also be loose, one mean with
+much noise (`LOOSE`): an exception or two is no end of it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ Floats = NDArray[np.float64]
 
 # Standard deviation of choices around what a user wants, and of half a division's difference.
 NOISE, EFFECT = 0.08, 0.25
+# The same for a loose habit, and how likely one is.
+LOOSE, LOOSELY = 0.25, 0.1
 # How likely somebody without habits is, before anything is known; where there is a habit, how
 # likely it hangs on no, one or two divisions, and is absent from any one place.
-HABITLESS = 0.8
+HABITLESS = 0.75
 NUMBER = (0.3, 0.35, 0.35)
-ABSENT = 0.1
+ABSENT = 0.05
 # Photos whose features differ by this on average are hardly alike.
 NEAR = 0.1
 # A feature is divided at so many thresholds; so many of the best divisions meet all others.
@@ -40,7 +43,7 @@ NEGLIGIBLE = 1e-4
 RIGHT = 0.14
 # Foretellings are binned for speed: means to percent, standard deviations to these.
 _TINY = 1e-300
-_PERCENT = np.linspace(-1, 1, 201)
+_PERCENT = np.linspace(0, 1, 101)
 _SPREADS = np.array([0.04, 0.08, 0.15, 0.3])
 _WIDE = (RIGHT**2 + _SPREADS**2)[:, None, None]
 # (spreads, means, proposals) how likely a proposal is called right: a normal integral.
@@ -50,8 +53,8 @@ _CALLED_RIGHT = (RIGHT / np.sqrt(_WIDE)) * np.exp(
 
 
 class Choices(NamedTuple):
-    """What was chosen, (n,) each: at which place and in which photo (numbers from 0), the value,
-    and its weight (1: a full observation)."""
+    """What was chosen, (n,) each: at which place and in which photo (numbers from 0), the value
+    in 0..1, and its weight (1: a full observation)."""
 
     place: NDArray[np.intp]
     photo: NDArray[np.intp]
@@ -83,17 +86,13 @@ class Habits:
     trust: Floats
     same: Floats
 
-    def likeliest(self, place: int, least: float) -> tuple[float, float]:
-        """The value, from `least` to 1, that is most probably called right, and how probably,
-        if there is a habit."""
-        means = np.rint(100 * np.clip(self.means[:, place], least, 1)).astype(int) + 100
+    def likeliest(self, place: int) -> tuple[float, float]:
+        """The value that is most probably called right, and how probably, if there is a habit."""
+        means = np.rint(100 * np.clip(self.means[:, place], 0, 1)).astype(int)
         spreads = np.searchsorted((_SPREADS[1:] + _SPREADS[:-1]) / 2, self.spreads[:, place])
-        size = len(_SPREADS), len(_PERCENT)
-        bins = np.bincount(
-            spreads * size[1] + means, self.trust[:, place], minlength=size[0] * size[1]
-        )
-        right = bins @ _CALLED_RIGHT.reshape(-1, size[1]) / max(bins.sum(), _TINY)
-        right[: round(100 * least) + 100] = 0
+        size = _CALLED_RIGHT.shape[1]
+        bins = np.bincount(spreads * size + means, self.trust[:, place], len(_SPREADS) * size)
+        right = bins @ _CALLED_RIGHT.reshape(-1, size) / max(bins.sum(), _TINY)
         best = int(right.argmax())
         return float(_PERCENT[best]), float(right[best])
 
@@ -143,16 +142,21 @@ def habits(chosen: Choices, places: int, split: Divisions, stranger: float) -> H
     trust /= trust.sum() + none * np.exp(-best)
     kept = np.flatnonzero(trust)
     trust = trust[kept]
-    present = trust[:, None] * (1 - table.absent * np.exp(-likely[kept]))
+    share = trust[:, None] * np.exp(-likely[kept])
+    loosely = LOOSELY * np.exp(table.loose) * share.sum(0)
+    closely = trust[:, None] - (table.absent + LOOSELY * np.exp(table.loose)) * share
+    present = np.vstack([closely, loosely])
     # Of a division that a model lacks (-1) every photo is on the same side.
     alike = np.vstack(
         [split.sides * split.here[:, None] >= 0, np.ones(table.weight.shape[1], bool)]
     )
     alike = alike[models.first[kept]] & alike[models.second[kept]]
+    spread = models.moves.variance[kept] + NOISE**2 / table.total
+    unmoved = np.zeros((1, places))
     return Habits(
         none=1 - present.sum(0),
-        means=table.mean + models.moves.moved[kept],
-        spreads=np.sqrt(models.moves.variance[kept] + NOISE**2 / table.total),
+        means=table.mean + np.vstack([models.moves.moved[kept], unmoved]),
+        spreads=np.sqrt(np.vstack([spread, unmoved + LOOSE**2 / table.total])),
         trust=present,
         same=trust @ alike / max(trust.sum(), _TINY),
     )
@@ -160,7 +164,7 @@ def habits(chosen: Choices, places: int, split: Divisions, stranger: float) -> H
 
 class _Table(NamedTuple):
     """Weights and weighted differences from the mean (places, photos); (places,) each: the whole
-    weight, the mean, the log evidence for one mean over unrelated values, uniform on 0..1.
+    weight, the mean, the log evidence for one mean, little noise or much, over unrelated values.
 
     `absent`: how likely a habit is absent from a place, before anything is known.
     """
@@ -170,13 +174,15 @@ class _Table(NamedTuple):
     total: Floats
     mean: Floats
     steady: Floats
+    loose: Floats
     absent: float
 
     def likely(self, gain: Floats) -> Floats:
         """(models, places) log evidence of models so much likelier than one mean, at each place
         with a habit or without."""
-        with_habit = np.log(1 - self.absent) + self.steady + gain
-        return np.logaddexp(np.log(self.absent), with_habit)
+        closely = np.log(1 - self.absent - LOOSELY) + self.steady + gain
+        otherwise = np.log(self.absent + LOOSELY * np.exp(self.loose))
+        return np.logaddexp(otherwise, closely)
 
 
 def _tabulate(chosen: Choices, places: int, photos: int, absent: float) -> _Table:
@@ -187,12 +193,17 @@ def _tabulate(chosen: Choices, places: int, photos: int, absent: float) -> _Tabl
     )
     total = np.maximum(weight.sum(1), 1e-9)
     mean = value.sum(1) / total
-    precision = chosen.weight / NOISE**2
-    each = np.log(precision / (2 * np.pi)) - precision * (chosen.value - mean[chosen.place]) ** 2
-    fit = np.bincount(chosen.place, each, minlength=places)
-    steady = (fit - np.log(total / (2 * np.pi * NOISE**2))) / 2
-    steady[weight.sum(1) == 0] = 0
-    return _Table(weight, value - weight * mean[:, None], total, mean, steady, max(absent, _TINY))
+    squares = chosen.weight * (chosen.value - mean[chosen.place]) ** 2
+
+    def evidence(noise: float) -> Floats:
+        each = np.log(chosen.weight / (2 * np.pi * noise**2)) - squares / noise**2
+        whole = np.log(total / (2 * np.pi * noise**2))
+        fit = np.bincount(chosen.place, each, places).astype(float)
+        return np.where(weight.sum(1) > 0, fit - whole, 0.0) / 2
+
+    differences = value - weight * mean[:, None]
+    steady, loose = evidence(NOISE), evidence(LOOSE)
+    return _Table(weight, differences, total, mean, steady, loose, max(absent, _TINY))
 
 
 class _Moves(NamedTuple):

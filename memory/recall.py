@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,94 +35,120 @@ COMMON = 0.01
 SPEAKS = 0.5
 
 
+class _Place(NamedTuple):
+    """What was observed of one place, oldest first; (n,) each: the number of the photo, whether it
+    is framed like the one at hand."""
+
+    seen: Sequence[Observation]
+    photo: NDArray[np.intp]
+    framed: NDArray[np.bool_]
+
+
 def weigh(seen: Iterable[Observation], scene: PhotoScene | None) -> tuple[Preference, ...]:
     """All preferences of one user for a photo of this scene, ordered by kind and place.
 
     Without a scene every photo counts alike.
     """
     ordered = sorted(seen, key=lambda one: (one.place, one.time))
-    runs = [list(run) for _, run in groupby(ordered, key=lambda one: one.place)]
-    if not runs:
+    if not ordered:
         return ()
-    photos = {one: at for at, one in enumerate(dict.fromkeys(one.scene for one in ordered))}
-    known = _habits(runs, photos, scene)
-    return tuple(
-        _preference(same, at, known, known.same[[photos[one.scene] for one in same]], scene)
-        for at, same in enumerate(runs)
-    )
+    numbers: dict[PhotoScene | None, int] = {}
+    photo = np.array([numbers.setdefault(one.scene, len(numbers)) for one in ordered])
+    framing = scene.framing if scene else None
+    framed = np.array([one is not None and one.framing == framing for one in numbers])[photo]
+    places, at = [], 0
+    for _, run in groupby(ordered, key=lambda one: one.place):
+        same = list(run)
+        part = slice(at, at + len(same))
+        places.append(_Place(same, photo[part], framed[part]))
+        at += len(same)
+    known = _habits(places, list(numbers), scene)
+    return tuple(_preference(place, at, known, framing) for at, place in enumerate(places))
 
 
 def _habits(
-    runs: Sequence[Sequence[Observation]], photos: dict[PhotoScene | None, int],
-    scene: PhotoScene | None,
-) -> Habits:  # fmt: skip
-    """What the choices of all places foretell; what was said outright is none."""
-    counted = [[one for one in run if one.source != "explicit"][-NEWEST:] for run in runs]
-    places = np.repeat(np.arange(len(runs)), [len(run) for run in counted])
-    flat = [one for run in counted for one in run]
-    weight = np.concatenate([_base(run) for run in counted])
-    at = np.array([photos[one.scene] for one in flat], int)
-    chosen = Choices(places, at, np.array([one.value for one in flat]), weight)
+    places: Sequence[_Place], photos: Sequence[PhotoScene | None], scene: PhotoScene | None
+) -> Habits:
+    """What the choices of all places foretell; a rule that holds everywhere is none."""
+    chosen = _choices(places)
     if scene is None:
-        return habits(chosen, len(runs), undivided(len(photos)), 0.0)
+        return habits(chosen, len(places), undivided(len(photos)), 0.0)
     blank = (np.nan,) * len(FEATURES)
     vectors = np.array([blank if one is None else one.vector for one in photos])
     settings = np.array([(one.setting if one else None) or "" for one in photos])
     here = np.array(scene.vector)
-    stranger = 1 - float(likeness(vectors, here)[at].max(initial=0.0))
-    return habits(chosen, len(runs), divide(vectors, settings, here, scene.setting), stranger)
+    stranger = 1 - float(likeness(vectors, here)[chosen.photo].max(initial=0.0))
+    return habits(chosen, len(places), divide(vectors, settings, here, scene.setting), stranger)
 
 
-def _preference(
-    same: Sequence[Observation], place: int, known: Habits, near: NDArray[np.float64],
-    scene: PhotoScene | None,
-) -> Preference:  # fmt: skip
-    """One preference from the observations of one place, oldest first; `near`: how probably each
-    was of the same kind of photo."""
+def _choices(places: Sequence[_Place]) -> Choices:
+    flat = []
+    for at, place in enumerate(places):
+        newest = [n for n, one in enumerate(place.seen) if not _rule(one)][-NEWEST:]
+        values = np.array([_share(place.seen[n]) for n in newest])
+        weight = _base([place.seen[n] for n in newest])
+        flat.append((np.full(len(newest), at), place.photo[newest], values, weight))
+    return Choices(*(np.concatenate(parts) for parts in zip(*flat, strict=True)))
+
+
+def _preference(place: _Place, at: int, known: Habits, framing: str | None) -> Preference:
+    same, near = place.seen, known.same[place.photo]
     for one, speaks in zip(reversed(same), near[::-1] >= SPEAKS, strict=True):
-        if one.source == "explicit" and (one.scene is None or speaks):
-            return _told(one, one.polarity, one.value, [one], [one], 1.0, scene)
+        if _rule(one) or (one.source == "explicit" and speaks):
+            return _explicit(one, framing)
     base = _base(same)
     weight = np.maximum(near, COMMON) * base
     kept = np.array([one.polarity == "keep" for one in same])
     polarity: Polarity = "keep" if weight @ kept >= weight.sum() / 2 else _moved(same)
-    meant = [one for one in same if (one.polarity == "keep") == (polarity == "keep")]
-    chosen, right = known.likeliest(place, -1.0 if polarity == "shift" else 0.0)
+    meant = kept if polarity == "keep" else ~kept
+    chosen, right = known.likeliest(at)
+    if polarity == "shift":
+        chosen = 2 * chosen - 1
     default = MILD if polarity == "reduce" else 0.0
-    value = default + (1 - known.none[place]) * (chosen - default)
-    confidence = (1 - known.none[place]) * right * base.sum() / (base.sum() + 1)
-    return _told(meant[-1], polarity, float(value), meant, same, float(confidence), scene)
+    value = default + (1 - known.none[at]) * (chosen - default)
+    confidence = (1 - known.none[at]) * right * base.sum() / (base.sum() + 1)
+    return _told(place, polarity, float(value), meant, framing, float(confidence))
+
+
+def _share(one: Observation) -> float:
+    """The value as a share of its range: an amount is in -1..1."""
+    return (one.value + 1) / 2 if one.polarity == "shift" else one.value
+
+
+def _rule(one: Observation) -> bool:
+    return one.source == "explicit" and one.scene is None
 
 
 def _moved(same: Sequence[Observation]) -> Polarity:
     return "shift" if same[-1].polarity == "shift" else "reduce"
 
 
+def _explicit(one: Observation, framing: str | None) -> Preference:
+    """What was said outright, which nothing else bears upon."""
+    alone = one.scene is not None and one.scene.framing == framing
+    place = _Place([one], np.zeros(1, int), np.array([alone]))
+    return _told(place, one.polarity, one.value, np.ones(1, bool), framing, 1.0)
+
+
 def _told(
-    one: Observation, polarity: Polarity, value: float, alike: Sequence[Observation],
-    same: Sequence[Observation], confidence: float, scene: PhotoScene | None,
+    place: _Place, polarity: Polarity, value: float, meant: NDArray[np.bool_],
+    framing: str | None, confidence: float,
 ) -> Preference:  # fmt: skip
     """The preference with the evidence that can be counted: photos framed like this one, if any."""
-    framing = scene.framing if scene else None
-    if not any(_framed(seen, framing) for seen in alike):
-        framing = None
-    among = [seen for seen in same if framing is None or _framed(seen, framing)]
-    behind = [seen for seen in alike if framing is None or _framed(seen, framing)]
+    counted = place.framed
+    if not (meant & counted).any():
+        framing, counted = None, np.ones(len(meant), bool)
+    behind = [one for one, so in zip(place.seen, meant & counted, strict=True) if so]
     near = [seen for seen in behind if polarity == "keep" or abs(seen.value - value) <= ABOUT]
-    source = one.source
-    if confidence < 1:
-        source = Counter(seen.source for seen in behind).most_common(1)[0][0]
+    one = behind[-1]
     return Preference(
         kind=one.kind, region=one.region, side=one.side, phrase=one.phrase, polarity=polarity,
         strength=round(value, 2) if polarity == "reduce" else None,
         amount=round(value, 2) if polarity == "shift" else None,
-        source=source, count=len(near), among=len(among), framing=framing, time=behind[-1].time,
-        confidence=round(float(confidence), 3),
+        source=Counter(seen.source for seen in near or behind).most_common(1)[0][0],
+        count=len(near), among=int(counted.sum()), framing=framing, time=(near or behind)[-1].time,
+        confidence=round(confidence, 3),
     )  # fmt: skip
-
-
-def _framed(seen: Observation, framing: str | None) -> bool:
-    return seen.scene is not None and seen.scene.framing == framing
 
 
 def _base(same: Sequence[Observation]) -> NDArray[np.float64]:

@@ -157,6 +157,23 @@ def test_feedback_is_learnt_without_a_word_of_praise(opened, memory):
     assert "your usual strength because you corrected" in after.do({"do": "explain"}).text
 
 
+def test_another_strength_for_what_was_proposed_is_learnt_at_once(opened, memory):
+    talk = opened(user="mia")
+    talk.do(AUTO)
+    talk.do(reduce("wrinkles", 0.8))
+    learnt = [(one.kind, one.strength, one.source) for one in memory.why("mia", "everything")]
+    assert learnt == [("wrinkles", 0.8, "corrected")]
+
+
+def test_saving_after_a_correction_makes_no_less_of_it(opened, memory, tmp_path):
+    talk = opened(user="mia")
+    talk.do(AUTO)
+    talk.do({"do": "adjust", "what": "wrinkles", "delta": -0.3})
+    talk.session.save(tmp_path / "one.png")
+    (seen,) = memory.why("mia", "everything")
+    assert (seen.kind, seen.strength, seen.source) == ("wrinkles", 0.2, "corrected")
+
+
 def test_what_was_taken_back_is_left_alone_next_time(opened):
     talk = opened(user="mia")
     talk.do(AUTO)
