@@ -47,8 +47,12 @@ class Tab:
         return self.http.post("/gradio_api/queue/join", json=body)
 
     def call(self, name: str, *data: Any) -> dict[str, Any]:
-        """Run an event; returns what it shows, by the id of each element."""
+        """Run an event; returns what it shows, by the id of each element.
+
+        Inputs that are not given are empty.
+        """
         event = next(one for one in self.config["dependencies"] if one["api_name"] == name)
+        data += (None,) * (len(event["inputs"]) - len(data))
         if event["queue"] is False:
             body = {"data": data, "fn_index": event["id"], "session_hash": self.session}
             answer = self.http.post("/gradio_api/run/predict", json=body)

@@ -133,9 +133,8 @@ def test_a_file_in_a_call_must_be_the_caller_s(mia, noah, photo, result, server)
         for given in (as_file(path), [as_file(path)], {"deep": [as_file(path)]}):
             answer = noah.join(noah.number("detect"), given, "wrinkles")
             assert answer.status_code == 403, path
-        shown = httpx.URL(f"{API}/file=x").copy_with(raw_path=f"{API}/file={path}"[:6000].encode())
-        if path.isprintable():
-            assert noah.http.get(shown).status_code in (401, 403, 404)
+        if path.isprintable() and len(path) < 1000:
+            assert noah.http.get(f"{API}/file={path}").status_code == 404
 
 
 def test_a_session_cannot_be_taken_over(mia, noah, stranger, server):
@@ -379,7 +378,11 @@ def test_a_huge_upload_is_refused_before_it_is_read_and_a_cut_one_leaves_nothing
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
             line.sendall(head.encode())
             if answered:
-                told = line.recv(2000)
+                told = b""
+                while more := line.recv(2000):
+                    told += more
+                    if b"too large" in told:
+                        break
                 assert b"413" in told.split(b"\r\n")[0] and b"too large" in told
             else:
                 line.sendall(start)

@@ -24,9 +24,9 @@ MOLE = (600, 700)  # x, y of the photo
 class FakeSession:
     """Two faces; a mole of 40 pixels a side on the left one, which is in focus."""
 
-    def __init__(self) -> None:
+    def __init__(self, boxes=BOXES) -> None:
         self.photo = load(np.full((HEIGHT, WIDTH, 3), 128, np.uint8))
-        faces = tuple(SimpleNamespace(face=SimpleNamespace(box=box)) for box in BOXES)
+        faces = tuple(SimpleNamespace(face=SimpleNamespace(box=box)) for box in boxes)
         self.analysis = SimpleNamespace(faces=faces)
         self.focus = (0,)
         self.spreads = 0
@@ -43,6 +43,12 @@ class FakeSession:
     def spot_at(self, x, y):
         hit = self.mole[round(y), round(x)]
         return Spot("moles", 0, self.mole) if hit else None
+
+
+def shown(overlay: Overlay, point: tuple[float, float]) -> tuple[float, float]:
+    """Where a point of the photo is on the overlay."""
+    left, top, _, _ = overlay.window
+    return (point[0] - left) / overlay.scale, (point[1] - top) / overlay.scale
 
 
 @pytest.fixture
@@ -69,7 +75,8 @@ def test_only_what_a_mask_covers_is_painted():
     assert (picture[far] == 100).all() and (photo == 100).all()
 
 
-def test_a_point_of_the_overlay_is_the_same_point_of_the_photo(overlay):
+def test_a_point_of_the_overlay_is_the_same_point_of_the_photo():
+    overlay = Overlay(FakeSession(boxes=()))  # type: ignore[arg-type]
     assert overlay.scale == WIDTH / PREVIEW_SIDE == 2
     assert overlay.on_photo(0, 0) == (0.5, 0.5)  # the centre of the first four pixels
     assert overlay.on_photo(799.5, 599.5) == ((WIDTH - 1) / 2, (HEIGHT - 1) / 2)
@@ -77,8 +84,18 @@ def test_a_point_of_the_overlay_is_the_same_point_of_the_photo(overlay):
     assert WIDTH - 2 < right < WIDTH and HEIGHT - 2 < bottom < HEIGHT
 
 
+def test_the_overlay_is_a_close_view_of_the_faces():
+    overlay = Overlay(FakeSession(boxes=((400.0, 500.0, 300.0, 400.0),)))  # type: ignore[arg-type]
+    assert overlay.window == (200, 300, 900, 1100)
+    assert overlay.painted().shape == (1000, 875, 3)  # enlarged
+    x, y = overlay.on_photo(*shown(overlay, MOLE))
+    assert (round(x), round(y)) == MOLE
+    assert overlay.point(*shown(overlay, MOLE)) is None and overlay.spot.kind == "moles"
+
+
 def test_marks_are_painted_where_they_are_and_only_the_kinds_that_are_shown(overlay):
-    at = (MOLE[1] // 2, MOLE[0] // 2)
+    column, row = (round(value) for value in shown(overlay, MOLE))
+    at = (row, column)
     tint = [(128 + c) / 2 for c in rgb(COLOURS["moles"])]
     assert np.abs(overlay.painted()[at] - tint).max() < 1
     overlay.show("moles", False)
@@ -96,13 +113,15 @@ def test_masks_are_computed_once_and_pictures_only_when_something_changed(overla
 
 
 def test_a_click_on_a_mark_chooses_it_and_one_on_another_face_names_that(overlay):
-    assert overlay.point(MOLE[0] / 2, MOLE[1] / 2) is None
+    assert overlay.point(*shown(overlay, MOLE)) is None
     assert overlay.spot.kind == "moles"
     plain = overlay.painted()
-    assert overlay.point(1200, 400) == 1  # the face on the right
+    assert overlay.point(*shown(overlay, (2400, 800))) == 1  # the face on the right
     assert overlay.spot is None
     assert (plain != overlay.painted()).any()  # the chosen mark had a ring
-    assert overlay.point(1000, 1100) is None and overlay.spot is None  # no face, no mark
+    assert (
+        overlay.point(*shown(overlay, (1500, 1700))) is None and overlay.spot is None
+    )  # no face, no mark
 
 
 def test_the_face_in_focus_stands_out():

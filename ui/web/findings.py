@@ -17,7 +17,7 @@ from llm.commands import Turn, Who
 from ui.web.overlay import COLOURS, Overlay
 from ui.web.turns import Act
 from vision.errors import FreckleError
-from vision.vocabulary import LEARNT_KINDS, Kind
+from vision.vocabulary import LEARNT_KINDS, TEETH_KINDS, Kind
 
 if TYPE_CHECKING:
     from agent import Session
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ONE: dict[Kind, str] = {
     "acne": "pimple", "freckles": "freckle", "moles": "mole", "dark_spots": "dark spot",
     "wrinkles": "wrinkle", "dark_circles": "dark circle", "redness": "redness",
-    "shine": "shine", "eye_bags": "eye bag", "stubble": "stubble", "yellow_teeth": "yellow tooth",
+    "shine": "shine", "eye_bags": "eye bag", "stubble": "stubble", "yellow_teeth": "tooth",
 }  # fmt: skip
 
 
@@ -111,6 +111,9 @@ def keep_spot(spot: Spot) -> Act:
 
 
 def remove_spot(spot: Spot) -> Act:
+    """Skin in its place; where there is none to put, that is refused."""
+    if spot.kind in TEETH_KINDS:
+        raise FreckleError("I can make teeth less yellow, but not take one away.")
     return Act(
         f"remove this {_ONE[spot.kind]}", lambda session, watch: session.fill(spot.mask, watch)
     )
@@ -241,8 +244,9 @@ def pointed(overlay: Overlay, session: Session) -> str:
         marks = "Click a mark in the picture to keep or remove just that one."
         return f'<span class="hint">{marks}</span>{chooser}'
     name = _ONE[overlay.spot.kind]
+    remove = f'<button id="spot-remove" data-do="remove-spot">Remove this {name}</button>'
     return (
         f'<span class="mark" style="--kind: {COLOURS[overlay.spot.kind]}"><i></i>This {name}</span>'
         f'<button id="spot-keep" data-do="keep-spot">Keep this {name}</button>'
-        f'<button id="spot-remove" data-do="remove-spot">Remove this {name}</button>{chooser}'
+        f"{remove if overlay.spot.kind not in TEETH_KINDS else ''}{chooser}"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from ui.web.views import reduced
+from ui.web.views import Window, reduced
 from vision.vocabulary import Kind
 
 if TYPE_CHECKING:
@@ -26,22 +26,26 @@ COLOURS: dict[Kind, str] = {
 }  # fmt: skip
 FOCUS, OTHER = (255, 255, 255), (170, 170, 170)
 _CHOSEN = (255, 255, 255)
+LEAST_SIDE = 1000  # what is smaller is enlarged before it is painted
+AROUND = 0.5  # of a face's size: how much of its surroundings is shown
 FILL = 0.5  # how much of a mark's inside is painted
 
 
 class Overlay:
-    """The photo with kinds painted over it, its faces numbered, made for one screen.
+    """The faces of a photo, numbered, with kinds painted over them, made for one screen.
 
     Masks are computed once a kind and face in focus; they do not change between turns.
 
     Attributes:
+        window: the part of the photo that is shown.
         hidden: the kinds that are not painted, though they are found.
         spot: the mark that was clicked on.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._photo = reduced(session.photo)
+        self.window = window(session)
+        self._photo = _enlarged(reduced(session.photo, self.window))
         self._masks: dict[tuple[tuple[int, ...], Kind], NDArray[np.bool_]] = {}
         self._last: tuple[Any, ...] | None = None  # what was painted last
         self.hidden: set[Kind] = set()
@@ -50,11 +54,13 @@ class Overlay:
     @property
     def scale(self) -> float:
         """Pixels of the photo per pixel of the overlay."""
-        return self._session.photo.width / self._photo.shape[1]
+        left, _, right, _ = self.window
+        return (right - left) / self._photo.shape[1]
 
     def on_photo(self, x: float, y: float) -> tuple[float, float]:
         """A point of the overlay as one of the photo, both in pixels from the top left."""
-        return (x + 0.5) * self.scale - 0.5, (y + 0.5) * self.scale - 0.5
+        left, top, _, _ = self.window
+        return left + (x + 0.5) * self.scale - 0.5, top + (y + 0.5) * self.scale - 0.5
 
     def point(self, x: float, y: float) -> int | None:
         """Take what a click at a point of the overlay means: the mark there becomes `spot`, or,
@@ -86,8 +92,10 @@ class Overlay:
         masks = [(self._mask(kind), rgb(COLOURS[kind])) for kind in shown]
         picture = paint(self._photo, masks)
         for number, face in enumerate(self._session.analysis.faces):
-            focus = number in self._session.focus
-            outline(picture, [value / self.scale for value in face.face.box], number + 1, focus)
+            x, y, *size = face.face.box
+            seen = (x - self.window[0], y - self.window[1], *size)
+            box = [value / self.scale for value in seen]
+            outline(picture, box, number + 1, number in self._session.focus)
         if self.spot is not None:
             _ring(picture, self._small(self.spot.mask))
         return picture
@@ -100,9 +108,40 @@ class Overlay:
 
     def _small(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(h, w); a mark that is smaller than a pixel of the overlay still shows."""
-        height, width = self._photo.shape[:2]
-        area = cv2.resize(mask * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA)
-        return area > 50
+        (left, top, right, bottom), (height, width) = self.window, self._photo.shape[:2]
+        part = mask[top:bottom, left:right] * np.uint8(255)
+        way = cv2.INTER_AREA if self.scale > 1 else cv2.INTER_LINEAR
+        return cv2.resize(part, (width, height), interpolation=way) > (
+            50 if self.scale > 1 else 127
+        )
+
+
+def window(session: Session) -> Window:
+    """All faces with what is around them; the whole photo where there is none."""
+    width, height = session.photo.width, session.photo.height
+    boxes = [face.face.box for face in session.analysis.faces]
+    if not boxes:
+        return 0, 0, width, height
+    room = [AROUND * max(w, h) for _, _, w, h in boxes]
+    edges = [
+        (x - r, y - r, x + w + r, y + h + r) for (x, y, w, h), r in zip(boxes, room, strict=True)
+    ]
+    left, top, right, bottom = zip(*edges, strict=True)
+    return (
+        max(int(min(left)), 0),
+        max(int(min(top)), 0),
+        min(round(max(right)), width),
+        min(round(max(bottom)), height),
+    )
+
+
+def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Large enough for fine lines."""
+    scale = LEAST_SIDE / max(picture.shape[:2])
+    if scale <= 1:
+        return picture
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -31,6 +31,7 @@ _EDITED = (255, 40, 40)  # what was edited, where that is asked for
 
 Message = dict[str, Any]
 Said = list[Message]
+Window = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the photo
 
 
 @dataclass
@@ -66,12 +67,16 @@ class Look:
             message.pop("options", None)
 
 
-def reduced(photo: Photo) -> NDArray[np.uint8]:
-    """(h, w, 3) sRGB, at most `PREVIEW_SIDE` a side; what is transparent lies on white."""
-    scale = PREVIEW_SIDE / max(photo.height, photo.width)
-    pixels, alpha = photo.pixels, photo.alpha
+def reduced(photo: Photo, window: Window | None = None) -> NDArray[np.uint8]:
+    """A window of a photo, or all of it, as (h, w, 3) sRGB, at most `PREVIEW_SIDE` a side; what is
+    transparent lies on white."""
+    left, top, right, bottom = window or (0, 0, photo.width, photo.height)
+    pixels = photo.pixels[top:bottom, left:right]
+    alpha = None if photo.alpha is None else photo.alpha[top:bottom, left:right]
+    height, width = pixels.shape[:2]
+    scale = PREVIEW_SIDE / max(height, width)
     if scale < 1:
-        size = (max(round(photo.width * scale), 1), max(round(photo.height * scale), 1))
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         pixels = pixels.reshape(*pixels.shape[:2], -1)  # OpenCV drops the one channel of grey
         alpha = None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)

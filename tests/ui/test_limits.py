@@ -1,0 +1,177 @@
+"""How much one may ask, whose a name is, and when files go."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ui.web.folders import SHOWN, STRAY, Folders
+from ui.web.limits import Limit, Rates, Refused
+from ui.web.sessions import CROWDED, Sweeper, Visits
+from ui.web.visitors import ANYBODY, Owners, Visitor, new_secret, read_secret
+from vision.errors import FreckleError
+
+MIA, NOAH = Visitor("mia", "a"), Visitor("noah", "b")
+
+
+class FakeAgent:
+    """Takes a number of megapixels for a photo; refuses 0."""
+
+    def open(self, source: float, user: str | None, save_to: Path) -> SimpleNamespace:
+        if not source:
+            raise FreckleError("not a photo")
+        photo = SimpleNamespace(format="png", width=round(1000 * source), height=1000)
+        return SimpleNamespace(photo=photo)
+
+
+def test_a_minute_holds_so_many_requests_and_the_line_says_how_long_to_wait():
+    clock = [100.0]
+    rates = Rates(now=lambda: clock[0])
+    limit = Limit("uploads", of_visitor=2, of_address=3)
+    rates.take(limit, MIA, "1.1.1.1")
+    clock[0] += 20
+    rates.take(limit, MIA, "1.1.1.1")
+    with pytest.raises(Refused, match="uploads in a minute: please wait 40 seconds") as caught:
+        rates.take(limit, MIA, "1.1.1.1")
+    assert (caught.value.status, caught.value.wait) == (429, 40)
+    rates.take(limit, NOAH, "1.1.1.1")
+    with pytest.raises(Refused):  # new cookies do not help
+        rates.take(limit, Visitor(None, "c"), "1.1.1.1")
+    rates.take(limit, Visitor(None, "c"), "2.2.2.2")
+    clock[0] += 40.5
+    rates.take(limit, MIA, "1.1.1.1")
+
+
+def test_rates_forget_who_is_long_gone():
+    rates = Rates(most=10)
+    for number in range(100):
+        rates.take(Limit("calls", 1, 1000), number, "1.1.1.1")
+    assert len(rates._seen) <= 11
+
+
+def test_a_name_belongs_to_who_used_it_first():
+    owners = Owners(most=2)
+    assert owners.claim("one", MIA) and owners.claim("one", MIA)
+    for other in (NOAH, Visitor("mia", "other browser"), Visitor("mia"), ANYBODY):
+        assert not owners.claim("one", other)
+    assert owners.claim("two", Visitor("mia"))  # a program without cookies
+    assert owners.claim("two", MIA) and not owners.claim("two", NOAH)
+    owners.claim("three", MIA)
+    assert owners.get("one") is None and owners.get("three") == MIA
+
+
+def test_a_cookie_is_a_secret_or_nothing():
+    secret = new_secret()
+    assert read_secret(secret) == secret != new_secret()
+    for value in (None, "", "x", secret + "x", secret[:-1] + "\n", "é" * 43):
+        assert read_secret(value) is None
+
+
+def test_files_are_found_by_their_owner_under_a_name_that_tells_nothing(tmp_path):
+    folders = Folders(tmp_path)
+    folder = folders.make(MIA)
+    (folder / "a.png").write_bytes(b"x")
+    (folder / "link.png").symlink_to("/etc/passwd")
+    shown = folders.show(folder / "a.png")
+    assert shown.startswith(SHOWN) and str(tmp_path) not in shown
+    assert folders.find(shown, MIA) == folder / "a.png"
+    assert folders.find(shown, NOAH) is None and folders.find(shown, ANYBODY) is None
+    name = f"{SHOWN}/{folder.name}"
+    for wrong in (
+        "", "/", SHOWN, name, f"{name}/", f"{name}/none.png", f"{name}/../{folder.name}/a.png",
+        f"{name}/./a.png", f"{name}//a.png", f"{name}/link.png", f"{name}/\0",
+        str(folder / "a.png"), f"{name}\\a.png", f"{name}/{'a' * 5000}", f"{SHOWN}x/{folder.name}/a.png",
+    ):  # fmt: skip
+        assert folders.find(wrong, MIA) is None, wrong
+    told = f'{{"path": "{folder}/a.png", "url": "/gradio_api/file={folder}/a.png"}}'.encode()
+    assert folders.veil(told).count(shown.encode()) == 2
+    assert str(tmp_path).encode() not in folders.veil(told)
+
+
+def test_what_belongs_to_the_page_is_for_everybody(tmp_path):
+    (tmp_path / "icons").mkdir()
+    (tmp_path / "icons" / "a.png").write_bytes(b"x")
+    folders = Folders(tmp_path)
+    assert folders.find(f"{SHOWN}/icons/a.png", MIA) is None
+    folders.publish()
+    assert folders.find(f"{SHOWN}/icons/a.png", MIA) is not None
+    folders.sweep()
+    assert (tmp_path / "icons" / "a.png").exists()
+
+
+def test_sweeping_takes_what_has_ended_and_what_nobody_owns(tmp_path):
+    folders = Folders(tmp_path)
+    kept, ended = folders.make(MIA), folders.make(MIA, life=0)
+    old, new = tmp_path / "old", tmp_path / "new"
+    for stray in (old, new):
+        stray.mkdir()
+    long_ago = time.time() - STRAY - 1
+    os.utime(old, (long_ago, long_ago))
+    os.utime(kept, (long_ago, long_ago))
+    time.sleep(0.01)
+    folders.sweep()
+    assert set(tmp_path.iterdir()) == {kept, new}
+    assert not ended.exists() and folders.of(MIA) == []
+
+
+def test_files_of_a_visit_that_is_closed_while_a_turn_runs_go_afterwards(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path)  # type: ignore[arg-type]
+    visit = visits.open("a", 1, "out.png", None)
+    with visit.lock:
+        visits.close("a")
+        assert visit.look.stop.is_set() and visit.folder.exists()
+        visits.sweep()
+        assert visit.folder.exists()
+    visits.sweep()
+    assert not visit.folder.exists() and len(visits) == 0
+
+
+def test_a_photo_that_is_refused_leaves_the_visit_as_it_was(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path)  # type: ignore[arg-type]
+    visit = visits.open("a", 1, "out.png", None)
+    with pytest.raises(FreckleError):
+        visits.open("a", 0, "out.png", None)
+    assert visits.get("a") is visit and set(tmp_path.iterdir()) == {visit.folder}
+
+
+def test_people_at_work_keep_their_places(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, limit=2, pixels=10_000_000)  # type: ignore[arg-type]
+    first, second = (visits.open(key, 4, "out.png", None) for key in "ab")
+    for megapixels in (1, 200):
+        with pytest.raises(FreckleError, match=CROWDED):
+            visits.open("c", megapixels, "out.png", None)
+    visits.open("a", 5, "out.png", None)  # in place of one's own
+    assert not first.folder.exists()
+    second.used -= 400
+    visits.open("c", 1, "out.png", None)
+    assert not second.folder.exists() and len(visits) == 2
+
+
+def test_one_photo_may_be_as_large_as_photos_get(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path)  # type: ignore[arg-type]
+    assert visits.open("a", 200, "out.png", None).pixels == 200_000_000
+
+
+def test_a_visit_s_folder_is_its_visitor_s(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path)  # type: ignore[arg-type]
+    visits.owners.claim("tab", MIA)
+    visit = visits.open("tab", 1, "out.png", None)
+    (visit.folder / "out.png").write_bytes(b"x")
+    shown = visits.folders.show(visit.folder / "out.png")
+    assert visits.folders.find(shown, MIA) and not visits.folders.find(shown, NOAH)
+
+
+def test_the_sweeper_sweeps_and_ends(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, idle=0)  # type: ignore[arg-type]
+    visit = visits.open("a", 1, "out.png", None)
+    with Sweeper(visits, every=0.01):
+        limit = time.monotonic() + 10
+        while visit.folder.exists() and time.monotonic() < limit:
+            time.sleep(0.01)
+    assert not visit.folder.exists()
+    assert "sweeper" not in {thread.name for thread in threading.enumerate()}
