@@ -24,6 +24,7 @@ class Tab:
     ) -> None:
         self.url = url
         self.http = httpx.Client(base_url=url, timeout=120, cookies=cookies)
+        self.told: list[dict[str, Any]] = []  # by the queue, of the last event
         self.session = secrets.token_hex(8)
         if login is not None:
             data = {"username": login[0], "password": login[1]}
@@ -59,7 +60,8 @@ class Tab:
             shown = answer.raise_for_status().json()["data"]
         else:
             self.join(event["id"], *data).raise_for_status()
-            shown = self.messages()[-1]["output"]["data"]
+            self.told = self.messages()
+            shown = self.told[-1]["output"]["data"]
         ids = {one["id"]: one["props"].get("elem_id") for one in self.config["components"]}
         return {ids[one]: value for one, value in zip(event["outputs"], shown, strict=True)}
 

@@ -85,7 +85,8 @@ def test_files_are_found_by_their_owner_under_a_name_that_tells_nothing(tmp_path
     for wrong in (
         "", "/", SHOWN, name, f"{name}/", f"{name}/none.png", f"{name}/../{folder.name}/a.png",
         f"{name}/./a.png", f"{name}//a.png", f"{name}/link.png", f"{name}/\0",
-        str(folder / "a.png"), f"{name}\\a.png", f"{name}/{'a' * 5000}", f"{SHOWN}x/{folder.name}/a.png",
+        str(folder / "a.png"), f"{name}\\a.png", f"{name}/{'a' * 5000}",
+        f"{SHOWN}x/{folder.name}/a.png",
     ):  # fmt: skip
         assert folders.find(wrong, MIA) is None, wrong
     told = f'{{"path": "{folder}/a.png", "url": "/gradio_api/file={folder}/a.png"}}'.encode()
