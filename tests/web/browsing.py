@@ -162,10 +162,10 @@ class Visitor:
             self.page.keyboard.press("Tab")
         raise AssertionError(f"the keyboard does not get to {target}")
 
-    def download(self, folder: Path, what: str = "result") -> Path:
+    def download(self, folder: Path, button: str = "download") -> Path:
         """Press a button and keep the file under the name that it is offered by."""
         with self.page.expect_download() as offered:
-            self.the(f"download-{what}").click()
+            self.the(button).click()
         path = folder / offered.value.suggested_filename
         offered.value.save_as(path)
         return path

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 
+from tests.web.browsing import Visitor
+
 LESSON = "from now on keep my freckles"
 
 
-def named(visitor, name: str):
-    visitor.the("memory").get_by_role("button", name="What I remember").click()
+def named(visitor: Visitor, name: str) -> Visitor:
+    """Give oneself a name."""
+    with visitor.page.expect_request_finished():
+        visitor.page.get_by_role("button", name="What I remember").click()
+    visitor.page.wait_for_timeout(1000)  # the panel fills itself when it opens
     box = visitor.page.locator("#memory-name").get_by_role("textbox")
     box.fill(name)
     box.press("Enter")
@@ -24,10 +29,8 @@ def test_what_is_learnt_is_listed_with_the_reason_and_can_be_forgotten(visit, tm
     known.get_by_text("freckles").wait_for()
     assert "because you asked for that" in known.inner_text()
 
-    with mia.page.expect_download() as offered:
-        mia.the("memory-export").click()
-    offered.value.save_as(tmp_path / "memory.json")
-    assert "freckles" in json.dumps(json.loads((tmp_path / "memory.json").read_text()))
+    exported = mia.download(tmp_path, "memory-export")
+    assert "freckles" in json.dumps(json.loads(exported.read_text()))
 
     mia.try_example()  # a second photo: memory proposes, one click takes it back
     proposal = mia.the("from-memory").get_by_role("checkbox")
@@ -40,7 +43,7 @@ def test_what_is_learnt_is_listed_with_the_reason_and_can_be_forgotten(visit, tm
     known.wait_for(state="hidden")
     with mia.page.expect_file_chooser() as chooser:
         mia.the("memory-import").click()
-    chooser.value.set_files(tmp_path / "memory.json")
+    chooser.value.set_files(exported)
     known.get_by_text("freckles").wait_for()
 
 
@@ -50,10 +53,10 @@ def test_a_guest_is_not_remembered_and_sees_nothing_of_others(visit):
     noah.say("from now on keep my moles")
     noah.the("memory-known").get_by_text("moles").wait_for()
     guest = visit()
-    guest.the("memory").get_by_role("button", name="What I remember").click()
+    guest.page.get_by_role("button", name="What I remember").click()
     assert not guest.the("memory-known").is_visible()
     guest.try_example()
     guest.say(LESSON)
     guest.page.reload()
-    guest.the("memory").get_by_role("button", name="What I remember").click()
+    guest.page.get_by_role("button", name="What I remember").click()
     assert not guest.the("memory-known").is_visible()
