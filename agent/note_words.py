@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from agent.notes import Note
-from agent.words import listed, noun, percent, place, plain, spot_noun, were
+from agent.words import bare, listed, noun, percent, place, plain, spot_noun, were
 from vision.vocabulary import LEARNT_KINDS, TONE_ATTRIBUTES
 
 HELP = (
@@ -42,13 +42,15 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
     nouns = listed(f"{noun(n.what)}{place(n.what, n.where)}" for n in notes)
     match topic:
         case "not_found":
-            return f"I found no {whats.replace(' and ', ' and no ')}, so nothing was changed there"
+            missing = listed(f"no {bare(n.what)}{place(n.what, n.where)}" for n in notes)
+            return f"I found {missing}, so nothing was changed there"
         case "not_learnt":
             return f"I cannot recognise {whats} yet, so I left that alone"
         case "cannot_guard":
             return f"I cannot recognise {whats} yet, so I cannot guard that by itself"
         case "none_to_keep":
-            return f"I found no {whats.replace(' and ', ' or ')} to keep"
+            missing = listed(f"no {bare(n.what)}{place(n.what, n.where)}" for n in notes)
+            return f"I found {missing} to keep"
         case "tone_kept":
             return f"{nouns} stayed as it was, because that place is kept whole"
         case "tone_lifted":

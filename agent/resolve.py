@@ -113,7 +113,7 @@ class _Granted(Draft):
                 edit = plan.Edit(kind, where, 1.0, face, wish.side, words)
                 shown |= kind in known and self.scene.found(edit) > 0
         if known and not shown:
-            self._note("none_to_keep", wish.phrase or wish.what, where)
+            self._note("none_to_keep", own_words(wish.what, wish.phrase) or wish.what, where)
 
     def _guard(self, held: Held) -> None:
         """A keep said now: what it covers goes back to the original, narrower edits too."""

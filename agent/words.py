@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from llm import commands as say
@@ -34,12 +35,17 @@ def noun(what: str) -> str:
     """ "the dark circles", "everything"; a phrase in the user's own words is quoted."""
     if what in ("everything", "last"):
         return {"everything": "everything", "last": "the last edit"}[what]
-    return f"the {plain(what)}"
+    return f"the {bare(what)}"
 
 
 def plain(what: str) -> str:
-    """ "dark circles": a kind without an article."""
+    """ "dark circles": a kind without an article, or what the user called it."""
     return what.replace("_", " ")
+
+
+def bare(what: str) -> str:
+    """The same without the user's own article, to be read after "no" or "the"."""
+    return re.sub(r"^(the|an?|any|some) ", "", plain(what), flags=re.IGNORECASE)
 
 
 def are(what: str) -> str:

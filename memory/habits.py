@@ -6,9 +6,9 @@ share. At a place p, a photo i on the sides c = +1 or -1 of the divisions d of a
 
     y[p, i] = m[p] + sum over d of e[p, d] c[d, i] + noise of variance NOISE^2 / weight
 
-with m flat over 0..1 and e normal with standard deviation EFFECT. Mean and effects are
-integrated out in closed form (Bayesian linear regression: Bishop 2006, 3.5), and all models speak
-in proportion to how probable the choices make them (Bayesian model averaging: Hoeting et al. 1999).
+with m flat over 0..1 and e normal with standard deviation EFFECT. Mean and effects are integrated
+out in closed form (Bayesian linear regression: Bishop 2006, 3.5), and all models speak in
+proportion to how probable the choices make them (Bayesian model averaging: Hoeting et al. 1999).
 That somebody wants something else every time is one of the models, and so it is at each place:
 tastes that nothing foretells are not learnt. At each place a habit may also be loose, one mean with
 much noise (`LOOSE`): an exception or two is no end of it.
@@ -41,8 +41,8 @@ CUTS, PAIRED = 12, 6
 NEGLIGIBLE = 1e-4
 # A proposal that misses by this is called right about as often as not.
 RIGHT = 0.14
-# Foretellings are binned for speed: means to percent, standard deviations to these.
 _TINY = 1e-300
+# Foretellings are binned for speed: means to percent, standard deviations to these.
 _PERCENT = np.linspace(0, 1, 101)
 _SPREADS = np.array([0.04, 0.08, 0.15, 0.3])
 _WIDE = (RIGHT**2 + _SPREADS**2)[:, None, None]
@@ -137,15 +137,15 @@ def habits(chosen: Choices, places: int, split: Divisions, stranger: float) -> H
     none = max(HABITLESS * stranger, _TINY)
     likely = table.likely(models.moves.gain)
     scores = np.log((1 - none) * models.chance) + likely.sum(1)
-    best = max(scores.max(), np.log(none))
-    trust = np.where(scores > scores.max() + np.log(NEGLIGIBLE), np.exp(scores - best), 0.0)
-    trust /= trust.sum() + none * np.exp(-best)
-    kept = np.flatnonzero(trust)
-    trust = trust[kept]
-    share = trust[:, None] * np.exp(-likely[kept])
+    kept = np.flatnonzero(scores > scores.max() + np.log(NEGLIGIBLE))
+    likely, trust = likely[kept], np.exp(scores[kept] - scores.max())
+    whole = scores.max() + np.log(trust.sum())
+    habit = np.exp(whole - np.logaddexp(whole, np.log(none)))
+    trust /= trust.sum()
+    share = trust[:, None] * np.exp(-likely)
     loosely = LOOSELY * np.exp(table.loose) * share.sum(0)
     closely = trust[:, None] - (table.absent + LOOSELY * np.exp(table.loose)) * share
-    present = np.vstack([closely, loosely])
+    present = habit * np.vstack([closely, loosely])
     # Of a division that a model lacks (-1) every photo is on the same side.
     alike = np.vstack(
         [split.sides * split.here[:, None] >= 0, np.ones(table.weight.shape[1], bool)]
@@ -156,9 +156,9 @@ def habits(chosen: Choices, places: int, split: Divisions, stranger: float) -> H
     return Habits(
         none=1 - present.sum(0),
         means=table.mean + np.vstack([models.moves.moved[kept], unmoved]),
-        spreads=np.sqrt(np.vstack([spread, unmoved + LOOSE**2 / table.total])),
+        spreads=np.sqrt(np.vstack([spread, unmoved + LOOSE**2 * (1 + 1 / table.total)])),
         trust=present,
-        same=trust @ alike / max(trust.sum(), _TINY),
+        same=trust @ alike,
     )
 
 

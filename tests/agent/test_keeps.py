@@ -148,7 +148,8 @@ def test_a_kind_that_cannot_be_seen_cannot_be_guarded_and_that_is_said(opened):
 
 
 def test_nothing_to_keep_is_said(opened):
-    assert "found no dark spots to keep" in opened().do(keep("dark_spots")).text
+    wish = keep("dark_spots", phrase="the dark spots")
+    assert "found no dark spots to keep" in opened().do(wish).text
 
 
 def test_auto_spares_permanent_marks_unless_they_were_named(opened):

@@ -219,3 +219,10 @@ def test_light_and_colour_have_amounts():
 
 def test_nothing_adds_up_to_nothing():
     assert weigh([], photo(1)) == ()
+
+
+def test_contradictory_choices_are_told_with_little_confidence_where_no_photo_is_at_hand():
+    rng = np.random.default_rng(2)
+    random = [reduced(float(rng.random()), photo(at), at) for at in range(12)]
+    steady = [reduced(0.4, photo(at), at) for at in range(12)]
+    assert only(random).confidence < 0.6 < 0.8 < only(steady).confidence
