@@ -152,7 +152,8 @@ class Visitor:
 
     def idle(self) -> bool:
         """Whether no turn runs: a reply that is under way ends in dots."""
-        return self.the("send").is_visible() and not self.replies()[-1:][0].endswith("…")
+        under_way = any(reply.endswith("…") for reply in self.replies())
+        return self.the("send").is_visible() and not under_way
 
     def reach(self, target: Locator) -> None:
         """Press Tab until the keyboard is at something."""

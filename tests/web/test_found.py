@@ -92,14 +92,13 @@ def click(visitor: Visitor, place: np.ndarray) -> None:
 
 
 def test_moving_a_slider_is_saying_it(mia):
-    before = mia.seen()
-    told = mia.replies()
+    before, (greeting,) = mia.seen(), mia.replies()
     slide(mia, "wrinkles", 40)
     slide(mia, "redness", 30)  # while the first is under way
-    while len(mia.replies()) < 5 or not mia.idle():
-        mia.page.wait_for_timeout(200)
+    mia.page.get_by_test_id("bot").nth(2).wait_for()
+    mia.answered([greeting])
     assert mia.heard() == ["wrinkles to 40 %", "redness to 30 %"]
-    assert mia.replies()[0] == told[0] and all("weaker" in reply for reply in mia.replies()[1:])
+    assert mia.replies()[0] == greeting and all("weaker" in one for one in mia.replies()[1:])
     assert mia.steps() == ["The photo as it was", "Wrinkles 40%", "Wrinkles 40% and redness 30%"]
     assert mia.seen()[0] == before[0] and mia.seen()[1] != before[1]
     assert mia.the("strength-wrinkles").input_value() == "40"

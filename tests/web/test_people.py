@@ -48,8 +48,8 @@ def test_after_a_restart_the_page_says_what_to_do_and_works_again(visit, server,
     mia.try_example()
     server.stop()
     server.start()
-    mia.faults.clear()  # the browser's own lines on the lost connection
     mia.page.reload()
     assert LOST in mia.say(WISH)
+    mia.faults.clear()  # the browser's own lines on the lost connection
     mia.give(portrait(tmp_path / "mia.png", mark=0x123))
     assert {mark_of(shown) for shown in mia.seen()} == {0x123}
