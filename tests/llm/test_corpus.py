@@ -56,7 +56,7 @@ def test_samples_mean_valid_turns_of_every_sort(drawn):
     done = Counter(command.do for turn in turns for command in turn.commands)
     assert min(done.values()) >= 5 and len(done) == 19
     long = sum(len(turn.commands) >= 3 for turn in turns) / COUNT
-    assert 0.2 < long < 0.32
+    assert 0.25 < long < 0.4
 
 
 def test_fragments_name_every_kind_and_region():
