@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.web.portraits import MAKER, PROFILE, portrait
+from tests.web.portraits import MAKER, PROFILE, mark_of, portrait
 
 WISH = "soften the wrinkles"
+# What the browser does when a person drops or pastes a file, which no test can do from outside.
+HAND_OVER = """([way, photo]) => {
+    const bytes = Uint8Array.from(atob(photo), (one) => one.charCodeAt(0));
+    const files = new DataTransfer();
+    files.items.add(new File([bytes], 'mia.jpg', {type: 'image/jpeg'}));
+    const options = {bubbles: true, cancelable: true};
+    document.body.dispatchEvent(
+        way === 'drop'
+            ? new DragEvent('drop', {...options, dataTransfer: files})
+            : new ClipboardEvent('paste', {...options, clipboardData: files}),
+    );
+}"""
 
 
 @pytest.mark.parametrize(("ending", "format"), [("jpg", "JPEG"), ("tiff", "TIFF")])
@@ -42,6 +56,13 @@ def test_what_is_shown_is_a_preview_and_both_sides_of_it_differ_after_a_wish(vis
     before, after = visitor.seen()
     assert before != after and before.startswith(b"\xff\xd8") and after.startswith(b"\xff\xd8")
     assert visitor.heard() == [WISH]
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_photo_can_be_dropped_or_pasted(visitor, tmp_path, way):
+    photo = base64.b64encode(portrait(tmp_path / "mia.jpg", mark=0x81F).read_bytes()).decode()
+    visitor.answer_to(lambda: visitor.page.evaluate(HAND_OVER, [way, photo]))
+    assert {mark_of(seen) for seen in visitor.seen()} == {0x81F}
 
 
 def test_files_that_are_no_photos_are_answered_and_do_no_harm(visitor, tmp_path):

@@ -43,12 +43,13 @@ def test_undo_redo_and_any_step_show_the_picture_of_that_step(mia):
     assert mia.seen()[1] == two and mia.the("redo").is_disabled()
 
 
-def test_keys_in_the_message_box_belong_to_the_message(mia):
-    mia.message.fill("a bit")
-    mia.page.keyboard.type(" less")
-    mia.page.keyboard.press("Control+z")
-    mia.page.wait_for_timeout(500)
-    assert len(mia.heard()) == 2 and mia.message.input_value() != "a bit less"
+def test_keys_in_the_message_box_belong_to_the_message(visitor):
+    visitor.try_example()
+    visitor.message.fill("a bit")
+    visitor.page.keyboard.type(" less")
+    visitor.page.keyboard.press("Control+z")
+    visitor.page.wait_for_timeout(500)
+    assert visitor.heard() == [] and visitor.message.input_value() != "a bit less"
 
 
 def test_stop_ends_a_turn_and_leaves_the_picture(visitor):
