@@ -186,11 +186,13 @@ class Page(Layout):
         """Carry out what waits longest, telling each stage."""
         visit = self._visit(request)
         if visit is None:
-            return  # `_begin` has told
+            yield self._same  # `_begin` has told; without a yield gradio empties what is shown
+            return
         try:
             for reply in turns.take(visit):
                 if self._visit(request) is not visit:
-                    return  # another photo was opened meanwhile
+                    yield self._same  # another photo was opened meanwhile
+                    return
                 yield self._busy(visit) if reply is None else self._pictures(visit, reply)
             yield self._settled(visit)
         except Exception:
