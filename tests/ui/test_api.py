@@ -95,7 +95,7 @@ def test_detect_gives_a_mask_and_numbers(client, portrait):
 
 
 def test_a_profile_is_shown_and_forgotten(client, portrait):
-    wish = "always keep my freckles, and soften the wrinkles"
+    wish = "soften the wrinkles. never touch my freckles, ever"
     client.predict(handle_file(portrait), wish, "mia", api_name="/retouch")
     told = client.predict("mia", api_name="/preferences")
     assert [(one["kind"], one["polarity"]) for one in told["preferences"]] == [("freckles", "keep")]
