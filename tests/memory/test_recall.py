@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -146,22 +145,6 @@ def test_one_exception_is_no_end_of_a_habit():
     assert 0.2 <= found["acne"].strength < 0.4
     assert found["acne"].reason == "you were happy with about that in 8 of 9 portraits"
     assert found["acne"].confidence < found["redness"].confidence
-
-
-def test_hundreds_of_observations_weigh_in_milliseconds():
-    rng = np.random.default_rng(0)
-    kinds = ("acne", "wrinkles", "redness", "shine", "moles")
-    seen = [
-        reduced(float(rng.random()), photo(at, size=float(rng.random())), at, kind)
-        for at in range(60)
-        for kind in kinds
-    ]
-    seconds = []
-    for at in range(20):
-        start = time.process_time()  # of this process alone: the machine may be busy
-        weigh(seen, photo(200 + at))
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 0.008
 
 
 def test_tastes_that_nothing_foretells_are_not_learnt():
