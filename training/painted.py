@@ -152,6 +152,7 @@ class PaintedCrops(IterableDataset):
             "light": np.float32([_exposure(rng), rng.uniform(0.92, 1.08), rng.uniform(0.92, 1.08)]),
             "noise": np.float32([rng.uniform(0, 0.02) * (rng.random() < 0.5)]),
             "blur": np.float32([rng.uniform(0, 1) * (rng.random() < 0.4)]),
+            "tint": _tint(rng),
         }
         if rng.random() < 0.5:
             for name in ("crop", "skin", "own", "beard", "place", "density"):
@@ -182,6 +183,13 @@ def _exposure(rng: np.random.Generator) -> float:
     return float(np.exp(rng.uniform(*np.log(reach))))
 
 
+def _tint(rng: np.random.Generator) -> np.ndarray:
+    """(K, 3) float32 factors on each kind's density: a stored painting is weaker or stronger, and
+    of a slightly other hue, each time it is seen."""
+    kinds = len(NETWORK_KINDS)
+    return np.float32(rng.uniform(0.6, 1.4, (kinds, 1)) * rng.uniform(0.85, 1.15, (kinds, 3)))
+
+
 def _marks_of(other: dict[str, np.ndarray], skin: np.ndarray) -> dict[str, np.ndarray]:
     """Kinds and densities of another sample, kept on this one's skin, (512, 512) 0..255; teeth
     seldom lie alike, so their stains stay behind."""
@@ -208,7 +216,7 @@ def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None)
     light = light[:, :, None, None]
     linear = to_linear(parts["crop"].float() / 255) * light
     tone = to_srgb(parts["tone"][:, :, None, None] * light)
-    density = parts["density"].float() * STEP
+    density = parts["density"].float() * STEP * parts["tint"][..., None, None]
     total = density.sum(dim=1)
     blur = parts["blur"][:, :, None, None]
     painted, clean = (_soften(to_srgb(x), blur) for x in (linear * torch.exp(-total), linear))

@@ -187,6 +187,9 @@ def main(
     ] = None,
     weight: Annotated[list[str] | None, typer.Option(help="of a loss, NAME=VALUE")] = None,
     without: Annotated[list[str] | None, typer.Option(help="a mechanism to leave out")] = None,
+    rate: Annotated[
+        float, typer.Option(help="peak learning rate; gentler for a run with --teacher")
+    ] = VisionTraining.rate,
     seed: Annotated[int, typer.Option(help="of painting, crops and weights")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
@@ -195,7 +198,7 @@ def main(
     network = NetworkConfig(text=text_tower(clip).size, tower=clip, **_switched_off(without or []))
     weights = _weights(weight or [])
     options = VisionTraining(
-        minutes, steps, variants, share, seed, losses=LossWeights(**weights), network=network
+        minutes, steps, variants, share, seed, rate, losses=LossWeights(**weights), network=network
     )
     teachers = Teachers(
         Features(features) if features else None,
