@@ -82,7 +82,8 @@ def encode_source(tokenizer: Tokenizer, message: Message, state: State | None) -
     pieces, segments = [opening], [0]
     if before := describe(state):
         ids = tokenizer.encode(before, is_pretokenized=True, add_special_tokens=False).ids
-        pieces += [*ids[: MAX_PIECES // 2], closing]
+        # Of a long conversation the end matters: the last edit, what is kept, how many faces.
+        pieces += [*ids[-(MAX_PIECES // 2) :], closing]
         segments += [1] * (len(pieces) - 1)
     words = []
     for form in message.forms:

@@ -101,7 +101,8 @@ SIDE_WORDS = frozenset(
 )
 WHO_WORDS = frozenset(
     """
-    person people man woman men women guy guys girl girls boy boys kid kids child children baby
+    person persons individual number people man woman men women guy guys girl girls boy boys kid
+    kids child children baby
     lady gentleman everyone everybody anyone all both each us we them they their theirs him her
     his hers he she face faces one ones other others first second third fourth fifth last mom
     mum mother dad father brother sister son daughter grandma grandpa grandmother grandfather

@@ -169,9 +169,13 @@ def _value(draft: dict[str, Any], edit: StateEdit | None) -> float:
 
 
 def _merge(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Drop repeated wishes; regions of neighbours that differ in nothing else become one list."""
+    """Drop repeated wishes; regions of neighbours that differ in nothing else become one list, and
+    "undo undo" is two steps."""
     merged: list[dict[str, Any]] = []
     for command in commands:
+        if command["do"] in ("undo", "redo") and merged and merged[-1]["do"] == command["do"]:
+            merged[-1]["steps"] += command["steps"]
+            continue
         if command in (merged if command["do"] in PLACED else merged[-1:]):
             continue
         previous = merged[-1] if merged else {}

@@ -38,6 +38,33 @@ _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarte
 _COUNTED = {"fifth": 5, "fifths": 5, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10}
 # "1." at the start of a line, "2)" anywhere: these number the wishes, they are no strengths.
 _ITEM = re.compile(r"(?m)(?:^[ \t]*(\d{1,2})\.(?=\s)|(?<![^\s;,(])(\d{1,2})\)(?=\s))")
+# English of skin, make-up, mouths and pictures that the encoder has no whole word for and the
+# corpus may lack: right as it stands, and too near to commoner words ("gums" to "guys").
+_REAL = frozenset(
+    """
+    warts wart warty gums gum tweak tweaks tweaked tweaking pasty sagging saggy sag sags jowl
+    jowls shingles collagen glisten glistens glistening parched overbite underbite bindi bindis
+    filling fillings stubbly pockmarked pockmark scabby scab scabs weepy crusty crust leathery
+    puffed pudgy pinkish reddish greyish grayish bluish purplish yellowish brownish greenish
+    bronzer bronzed concealer primer serum sunscreen blusher highlighter exfoliate exfoliated
+    decongest detan depuff unclog clogged dewy luminous porcelain matting mattify mattified
+    mattifier nasolabials alar columella philtrum nostril nostrils tragus earlobe earlobes jawline
+    jawlines hairline hairlines dimple dimples gaunt ruddy flaky flake flakes flaking chapped
+    cracked peeling peel peels blotch blotches blotchy splotch splotchy speckle speckles speckled
+    dandruff lint zits boil boils cyst cysts sty stye hives rash rashes itchy eczema psoriasis
+    vitiligo keloid keloids papule papules pustule pustules comedone comedones whitehead
+    whiteheads blackhead blackheads sebum oily greasy clammy sweaty bloated swollen droopy droop
+    hooded sunken hollow hollows haggard weary drained radiant glowy glowing sheen glossy waxy
+    plasticky airbrush airbrushed overdone garish lurid washed bleach bleached dingy murky muddy
+    drab sallow ashen wan peaky bland vivid crisp grainy blurry blurred bokeh vignette crop
+    cropped tilt tilted halo fringe fringing banding dodging burning feather feathered clone
+    cloned heal healed mole moles lens lenses braces dentures crown veneer veneers tattoo tattoos
+    piercing piercings stud hoop bandaid plaster stitches stitch bruise bruised bruises scrape
+    scraped graze grazed burn burnt sunburned sunburnt tanned tan tans pigment toned toner tinge
+    tinged hue hues hickey hickeys goosebumps ingrown bumpy lumpy craggy grooves groove furrow
+    furrows furrowed etched dents dent dented ridge ridges wrinkly lined crepey crinkly
+    """.split()
+)
 _PERCENT = {"%", "percent", "pct", "perc", "prozent"}
 
 
@@ -180,12 +207,12 @@ class Speller:
     """Mends words that are neither English nor ours to the nearest word of the trade.
 
     lexicon: words of the training corpus, most frequent first.
-    known:   words left as they are (the encoder's own vocabulary of whole words).
+    known:   words left as they are, beside `_REAL` (the encoder's own vocabulary of whole words).
     """
 
     def __init__(self, lexicon: Sequence[str], known: Iterable[str]):
         self._rank = {word: rank for rank, word in enumerate(lexicon)}
-        self._known = frozenset(known)
+        self._known = _REAL.union(known)
 
     def in_trade(self, form: str) -> bool:
         """Whether people use this word about retouching, as far as the corpus knows."""

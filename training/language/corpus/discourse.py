@@ -14,6 +14,8 @@ from training.language.corpus.speaker import Draft, Speaker, Utterance
 from training.language.corpus.wishes import render
 from vision.vocabulary import KINDS, TONE_ATTRIBUTES, default_region
 
+_ORDINALS = ("first", "second", "third", "fourth")
+
 
 def state(s: Speaker) -> State:
     """A conversation so far."""
@@ -63,6 +65,8 @@ def remark(s: Speaker) -> Utterance:
             makers += [(sides, 10.0)]
     if s.state.kept:
         makers.append((wishes.allow, 2.0))
+    if len(edits) > 1 and len({edit.what for edit in s.state.edits}) == len(s.state.edits):
+        makers += [(ordinal, 3.0), (both, 1.5 if len(s.state.edits) == 2 else 0.0)]
     return s.rng.choices([maker for maker, _ in makers], [weight for _, weight in makers])[0](s)
 
 
@@ -138,6 +142,29 @@ def everything(s: Speaker) -> Utterance:
         words, delta = _judged(s)
         text = render(s.frame("on_everything"), f=words)
     return Utterance(text, [{"do": "adjust", "what": "everything", "delta": delta}])
+
+
+def ordinal(s: Speaker) -> Utterance:
+    """More, less or back of an edit that is named by its turn alone: "the second thing you did"."""
+    edits = s.state.edits
+    at = s.pick([at for at, one in enumerate(edits) if one.what in KINDS and one.what != "other"])
+    name = render(s.frame("ordinals"), n=_ORDINALS[at], d=str(at + 1))
+    what = "last" if at == s.state.last else edits[at].what
+    if s.chance(0.4):
+        return Utterance(render(s.phrase("restore"), x=name), [{"do": "restore", "what": what}])
+    if s.chance(0.2):
+        template, delta = s.frame("still")
+        return Utterance(render(template, x=name), [{"do": "adjust", "what": what, "delta": delta}])
+    words, delta = _judged(s)
+    text = render(s.frame("named"), f=words, x=name)
+    return Utterance(text, [{"do": "adjust", "what": what, "delta": delta}])
+
+
+def both(s: Speaker) -> Utterance:
+    """More or less of the two edits there are."""
+    words, delta = _judged(s)
+    draft: Draft = {"do": "adjust", "what": "everything", "delta": delta}
+    return Utterance(render(s.frame("both"), f=words), [draft])
 
 
 def derived(s: Speaker) -> Utterance:

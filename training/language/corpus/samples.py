@@ -11,7 +11,7 @@ from llm.commands import State
 from llm.grammar import MAX_COMMANDS, Grammar, Place
 from llm.sequences import PLACED, write
 from llm.words import Message, Speller, split
-from training.language.corpus import discourse, lists, messages, wishes
+from training.language.corpus import discourse, lists, messages, talk, wishes
 from training.language.corpus.noise import disturb
 from training.language.corpus.speaker import MARK, Draft, Speaker, Utterance
 
@@ -86,9 +86,13 @@ def _message(s: Speaker) -> Utterance:
         return discourse.correction(s)
     if roll < 0.55:
         return discourse.look_again(s)
-    if roll < 0.59:
+    if roll < 0.58:
         return wishes.chat(s)
-    if spoken_about and roll < 0.83 or roll < 0.62:
+    if roll < 0.62:
+        return wishes.any_of(s, (talk.statement, talk.opinion, talk.thing), (5, 2, 2))
+    if roll < 0.63:
+        return lists.only(s)
+    if spoken_about and roll < 0.83 or roll < 0.66:
         return discourse.remark(s)
     return wishes.wish(s)
 
