@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from llm.commands import State, StateEdit
 from llm.sequences import read
-from training.language.corpus import fragments, messages
+from training.language.corpus import discourse, fragments, messages, talk
 from training.language.corpus.samples import _finished, sample
 from training.language.corpus.speaker import Speaker
 from vision.vocabulary import KINDS, REGIONS
@@ -102,6 +103,67 @@ def test_no_long_test_sentence_is_a_fragment_or_a_sample(drawn):
     assert len(sentences) > 100
     known = {plain(text) for text in strings(fragments.load())} | {plain(s.text) for s in drawn}
     assert not sentences & known
+
+
+def made_by(sentence: str, parts: list[str]) -> bool:
+    """Whether a frame's fixed words stand in a sentence in their order, at its ends where the frame
+    begins and ends with them."""
+    at = 0
+    for index, part in enumerate(parts):
+        found = sentence.find(part, at) if part else at
+        if found < 0 or (index == 0 and part and found):
+            return False
+        at = found + len(part)
+    return not parts[-1] or sentence.endswith(parts[-1])
+
+
+def test_no_frame_makes_a_test_sentence():
+    """Frames of five fixed words and more that are half of the sentence; less is everyday speech
+    ("keep the ... but remove the ...")."""
+    files = sorted(DATA.glob("sentences_test*.jsonl"))
+    sentences = [
+        plain(json.loads(line)["text"]) for file in files for line in file.read_text().splitlines()
+    ]
+    assert len(sentences) > 400
+    makers = []
+    for frame in messages.load():
+        fixed = re.sub(r"\[\[(.+?)\]\]", r"\1", frame["t"])
+        parts = [plain(part) for part in re.split(r"\{[^}]*\}", fixed)]
+        words = sum(len(part.split()) for part in parts)
+        if words >= 5 and any(
+            made_by(sentence, parts) and words >= len(sentence.split()) / 2
+            for sentence in sentences
+        ):
+            makers.append(frame["t"])
+    assert makers == []
+
+
+def test_a_slot_said_twice_is_the_same_thing():
+    frame = {
+        "t": "{a}? no, not {a}",
+        "c": [{"do": "reduce", "what": "a", "strength": 1.0}],
+    }
+    said = messages.spoken(Speaker(random.Random(5)), frame).text
+    first, second = re.sub("[\ue000-\ue3ff]", "", said).split("? no, not ")
+    assert first == second
+
+
+def test_what_only_speaks_of_marks_is_taught_as_talk():
+    for seed in range(40):
+        s = Speaker(random.Random(seed))
+        assert [d["do"] for d in talk.statement(s).drafts] == ["chat"]
+        assert [d["do"] for d in talk.opinion(s).drafts] == ["help"]
+        assert [d["do"] for d in talk.thing(s).drafts] == ["unsupported"]
+
+
+def test_an_edit_named_by_its_turn_is_the_one_made_then():
+    done = [StateEdit(what=kind, where=["face"], strength=0.5) for kind in ("acne", "shine")]
+    for seed in range(40):
+        s = Speaker(random.Random(seed))
+        s.state = State(edits=done, last=1)
+        said = discourse.ordinal(s)
+        first = bool(re.search(r"\bfirst|\b1\b", said.text))
+        assert said.drafts[0]["what"] == ("acne" if first else "last"), said.text
 
 
 def test_every_wish_outside_of_retouching_is_taught():

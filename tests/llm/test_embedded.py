@@ -27,9 +27,16 @@ def commands(parser: EmbeddedParser, text: str, state: State | None = None) -> l
 
 
 def test_the_demo(parser):
-    assert commands(parser, "soften the wrinkles but keep freckles") == [
-        {"do": "reduce", "what": "wrinkles", "where": ["face"], "strength": 0.5},
-        {"do": "keep", "what": "freckles", "where": ["face"]},
+    turn = parser.parse("soften the wrinkles but keep freckles").turn
+    assert turn.to_json()["commands"] == [
+        {
+            "do": "reduce",
+            "what": "wrinkles",
+            "where": ["face"],
+            "strength": 0.5,
+            "phrase": "the wrinkles",
+        },
+        {"do": "keep", "what": "freckles", "where": ["face"], "phrase": "freckles"},
     ]
     (adjust,) = commands(parser, "a bit less on the forehead", WRINKLES)
     assert adjust.pop("what") in ("last", "wrinkles")

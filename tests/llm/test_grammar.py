@@ -140,3 +140,8 @@ def test_equal_commands_are_merged():
 
 def test_tokens_are_distinct():
     assert len(set(TOKENS)) == len(TOKENS)
+
+
+def test_every_undo_is_a_step():
+    one, two = {"do": "undo", "steps": 1}, {"do": "undo", "steps": 2}
+    assert spoken("undo undo undo twice", one, one, two) == [{"do": "undo", "steps": 4}]

@@ -62,5 +62,11 @@ def test_known_and_short_words_are_left_alone():
     ]  # fmt: skip
 
 
+def test_real_words_are_no_typos():
+    speller = Speller(["wants", "guys", "weak", "conceal", "parched"], known=())
+    for word in ("warts", "gums", "tweak", "concealer"):
+        assert speller.mend(word) == word
+
+
 def test_emoji_are_read_by_name():
     assert split("ok 👍").forms == ["ok", "thumbs up sign"]

@@ -59,7 +59,6 @@ def several(s: Speaker, wish: Callable[[Speaker], Utterance], count: int) -> Utt
         (by_face, 2.0 if s.state.faces > 1 else 0.3),
         (everything_except, 1.5 if count < 4 else 0.0),
         (scoped, 0.7 if count == 2 else 0.0),
-        (nothing_but, 1.5 if count == 2 else 0.0),
     )
     return s.rng.choices([maker for maker, _ in makers], [weight for _, weight in makers])[0](
         s, count
@@ -364,16 +363,6 @@ def scoped(s: Speaker, count: int) -> Utterance:
     if (implied := fragments.implied_region(kind, name)) is not None:
         keep["where"] = [implied]
     return Utterance(render(s.frame("scoped"), a=s.marked(name, keep), p=place), [keep, drop])
-
-
-def nothing_but(s: Speaker, count: int) -> Utterance:
-    """A keep of all with one exception, the mirror of `everything_except`."""
-    thing = s.thing()
-    drafts: list[Draft] = [
-        {"do": "keep", "what": "everything"},
-        {"do": "reduce", "strength": 1.0, **thing.draft},
-    ]
-    return Utterance(render(s.frame("nothing_but"), a=thing.text), drafts)
 
 
 def only(s: Speaker) -> Utterance:

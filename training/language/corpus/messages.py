@@ -18,7 +18,7 @@ from typing import Any
 from llm.commands import State, StateEdit
 from llm.sequences import Spoken
 from training.language.corpus import discourse, fragments
-from training.language.corpus.speaker import Draft, Speaker, Thing, Utterance
+from training.language.corpus.speaker import MARK, Draft, Speaker, Thing, Utterance
 from vision.vocabulary import KINDS, default_region
 
 Frame = dict[str, Any]
@@ -29,6 +29,7 @@ class Unfit(Exception):
 
 
 _SLOT = re.compile(r"\{(on )?(\w+)(?:=([a-z_|]+))?\}|\[\[(.+?)\]\]")
+_MARKS = re.compile(f"[{chr(MARK)}-{chr(MARK + 0x3FF)}]")
 _THINGS, _PLACES, _NUMBERS, _FACES = "abcdABCD", "pqr", "nmo", "wv"
 _TONED = ("face", "background", "hair", "eyes", "skin", "lips", "teeth", "face", "background")
 _TRIES = 60
@@ -155,6 +156,7 @@ class _Filling:
     def __init__(self, s: Speaker, frame: Frame):
         self.s, self.frame = s, frame
         self.drafts: dict[str, Draft] = {}  # of things, edits, wishes and quoted words
+        self.named: dict[str, str] = {}  # what each thing was called
         self.regions: dict[str, Any] = {}
         self.numbers: dict[str, Spoken] = {}
         self.faces: dict[str, Any] = {}
@@ -188,6 +190,8 @@ class _Filling:
 
     def _thing(self, name: str, kinds: Sequence[str]) -> str:
         """An imperfection; one that a command places must take a place."""
+        if name in self.named:  # said again: the same thing, quoted where it was said first
+            return self.named[name]
         commands = [c for c in self.frame["c"] if c.get("what") == name]
         placed = any("where" in c or "side" in c for c in commands)
         quoted = any(c["do"] in ("reduce", "keep") for c in commands)
@@ -199,6 +203,7 @@ class _Filling:
             if kind not in self.kinds and (fits or not placed):
                 self.kinds.append(kind)
                 self.drafts[name] = thing.draft
+                self.named[name] = _MARKS.sub("", thing.text)
                 return thing.text
         raise Unfit(f"no imperfection fits {self.frame['t']}")
 
