@@ -381,6 +381,19 @@ def _withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
     return held
 
 
+def in_force(face: FaceAnalysis, number: int, plan: Plan) -> np.ndarray:
+    """(512, 512) float32 0..1, how much of an edit, by its number in the plan, keeps and later
+    edits of the same marks let through."""
+    edit = plan.edits[number]
+    keeps = [keep for keep in plan.keeps if keep.face == edit.face]
+    free = 1 - _withheld(face, keeps, edit)
+    mark = face.marks(edit.what, edit.phrase).kind
+    for later in plan.edits[number + 1 :]:
+        if later.face == edit.face and face.marks(later.what, later.phrase).kind == mark:
+            free *= 1 - face.place(later.where, later.side) * (1 - _withheld(face, keeps, later))
+    return free
+
+
 def protected(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
     """The part of a keep that no edit overrules: there the photo's own values stay."""
     area = keep_area(face, keep)
