@@ -118,7 +118,7 @@ class Recipe(_Model):
         openings = [opening for keep in self.keeps for opening in keep.openings or ()]
         placed_all = (*self.edits, *self.keeps, *(self.fills or ()), *(self.tones or ()), *openings)
         for placed in placed_all:
-            if (placed.face or 0) >= len(self.faces):
+            if placed.face is not None and placed.face >= len(self.faces):
                 raise ValueError(f"face {placed.face} of {len(self.faces)} is named")
         return self
 

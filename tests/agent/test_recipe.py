@@ -76,3 +76,12 @@ def test_a_strength_out_of_range_is_refused(talk):
     written["edits"][0]["strength"] = 5
     with pytest.raises(RecipeError, match="strength"):
         Recipe.from_json(json.dumps(written))
+
+
+def test_a_photo_without_a_face_has_a_recipe(nobody):
+    talk = nobody()
+    talk.do({"do": "tone", "attribute": "brightness", "where": ["image"], "amount": 0.3})
+    recipe = Recipe.from_json(talk.session.recipe().to_json())
+    replayed = apply(talk.session.photo, recipe, talk.studio)
+    assert replayed.pixels.tobytes() == talk.session.result.pixels.tobytes()
+    assert replayed.pixels.tobytes() != talk.session.photo.pixels.tobytes()
