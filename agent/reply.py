@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.note_words import note_texts
@@ -42,10 +42,12 @@ class Told:
 def write(told: Told) -> str:
     """One or two sentences, more only where more has to be said."""
     topics = {note.topic for note in told.notes}
-    opening = [_STEPS[topic] for topic in ("undone", "redone", "reset") if topic in topics]
-    deeds, tones = _changes(told), tone_changes(told.before, told.tones, told.several_faces)
+    opening = [_STEPS[topic] for topic in ("undone", "redone") if topic in topics]
     if "reset" in topics:
-        deeds, tones = [], []
+        # What was wished for after it is told as on a photo just opened.
+        told = replace(told, before=Conversation(keeps=told.before.keeps))
+        opening.append("started over" if told.after.edited else "this is the untouched photo again")
+    deeds, tones = _changes(told), tone_changes(told.before, told.tones, told.several_faces)
     kept = _untouched(told)
     sentences = []
     if opening or deeds:
@@ -59,7 +61,8 @@ def write(told: Told) -> str:
         sentences.append(sentence(listed(kept)))
     if "explain" in topics:
         sentences.append(_explain(told))
-    sentences += [sentence(text) for text in note_texts(told.notes)]
+    notes = [n for n in told.notes if not (n.topic == "untouched" and told.changed)]
+    sentences += [sentence(text) for text in note_texts(notes)]
     return " ".join(sentences) if sentences else sentence(_nothing(told))
 
 
@@ -68,11 +71,7 @@ def stood_in(trouble: str) -> str:
     return sentence(f"read by the built-in model, since {trouble}")
 
 
-_STEPS = {
-    "undone": "undone",
-    "redone": "done again",
-    "reset": "this is the untouched photo again",
-}
+_STEPS = {"undone": "undone", "redone": "done again"}
 
 
 def _changes(told: Told) -> list[str]:
@@ -178,7 +177,7 @@ def _untouched(told: Told) -> list[str]:
     """Keeps that deserve a word: those new in this turn, and remembered ones at first use."""
     old = {(held.keep, held.origin) for held in told.before.keeps}
     # Memory's keeps are there from the start: they are used once something is edited.
-    first = not told.before.edits and bool(told.after.edits)
+    first = not told.before.edited and told.after.edited
     clauses: list[str] = []
     left: dict[str, list[Held]] = {}
     for held, measure in told.kept:

@@ -91,6 +91,11 @@ class Conversation:
     tones: tuple[Toned, ...] = ()
 
     @property
+    def edited(self) -> bool:
+        """Whether anything is asked for beside keeps."""
+        return bool(self.edits or self.fills or self.tones)
+
+    @property
     def last(self) -> int:
         """The serial of what touched an edit, an area or a tone last, 0 where there is none."""
         return _last(self.edits, self.fills, self.tones)

@@ -225,9 +225,7 @@ def _reset(chat: Chat, deeds: Deeds) -> None:
     present = chat.history.present
     kept = tuple(held for held in present.keeps if held.origin != "policy")
     chat.history = chat.history.then(Conversation(keeps=kept))
-    deeds.notes.append(
-        Note("reset" if present.edits or present.fills or present.tones else "untouched")
-    )
+    deeds.notes.append(Note("reset" if present.edited else "untouched"))
 
 
 def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) -> None:

@@ -168,3 +168,9 @@ def test_forgetting_takes_the_reason_away(likes):
     talk.session.reset()
     talk.do(AUTO)
     assert toned(talk) == []
+
+
+def test_a_remembered_keep_is_told_where_a_tone_is_the_first_edit(opened):
+    opened(user="mia").do({"do": "keep", "what": "freckles", "always": True})
+    lit = {"do": "tone", "attribute": "brightness", "where": ["face"], "amount": 0.3}
+    assert "freckles were left untouched because you asked" in opened(user="mia").do(lit).text
