@@ -75,9 +75,9 @@ def proposals(chat: Chat) -> tuple[Proposal, ...]:
         if made.reason is not None and made.edit.strength > 0
     ]
     brought += [
-        (f"{_named(held)} kept", held.reason or "", "allow", held.keep)
+        (f"{_named(held)} kept", held.reason, "allow", held.keep)
         for held in state.keeps
-        if held.origin == "remembered"
+        if held.reason is not None
     ]
     several = bool(brought) and len(chat.desk.faces) > 1
     told = []

@@ -289,6 +289,7 @@ class Session:
         """One turn at a time, watched."""
         with self._lock:
             self._chat.desk.watch = watch
+            self._chat.known = None  # it may have been forgotten or paused elsewhere
             try:
                 self._meet()
                 yield

@@ -38,7 +38,8 @@ class Chat:
 
     `focus` are the faces chosen by name, None before anyone was; `output` is where "save it" goes.
     `plain`: the message at hand says how much of nothing. `corrected` are the kinds that feedback
-    was about.
+    was about, `forgotten` those (or "everything") to be forgotten. `known` is what memory said in
+    this turn, None before it was asked.
     """
 
     desk: Desk
@@ -51,6 +52,7 @@ class Chat:
     written: set[Path] = field(default_factory=set)
     plain: bool = False
     corrected: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
     known: tuple[Preference, ...] | None = None
     visit: str = field(default_factory=lambda: uuid4().hex)
 
@@ -78,7 +80,7 @@ class Chat:
         if self.user is None:
             return ()
         if self.known is None:
-            known = self.memory.recall(self.user, self.desk.scene)
+            known = self.memory.recall(self.user, self.desk.scene, self.visit)
             self.known = tuple(one for one in known if one.confidence >= TRUSTED)
         return self.known
 
@@ -276,13 +278,14 @@ def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None
 
 
 def learn_saved(chat: Chat) -> None:
-    """Saving without a word tells a little of what was said; what was corrected stays so."""
-    if chat.accepted is chat.history.present:
+    """Saving without a word tells a little of what was said; what was corrected stays so, and what
+    was forgotten, too."""
+    if chat.accepted is chat.history.present or "everything" in chat.forgotten:
         return
     present = chat.history.present
     proposed: set[str] = {made.edit.what for made in present.edits if made.named == "auto"}
     proposed |= {toned.tone.attribute for toned in present.tones if toned.proposed}
-    told = proposed | chat.corrected
+    told = proposed | chat.corrected | chat.forgotten
     learnt = [one for one in _lessons(chat, "inferred") if one.kind not in told]
     learnt += [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
     chat.memory.learn(chat.user, learnt)
@@ -314,8 +317,10 @@ def _forget(chat: Chat, what: str, deeds: Deeds) -> None:
         deeds.notes.append(Note("no_user"))
         return
     gone = chat.memory.forget(chat.user, what)  # type: ignore[arg-type]
-    chat.known = None
     kinds = expand_kind(what) if what != "everything" else ()  # type: ignore[arg-type]
+    chat.known = None
+    chat.forgotten |= {what, *kinds}
+    chat.corrected = {kind for kind in chat.corrected if kinds and kind not in kinds}
     keeps = tuple(
         held
         for held in chat.history.present.keeps
@@ -341,7 +346,7 @@ def _unremembered(state: Conversation, kinds: Sequence[str]) -> Conversation:
             for toned in state.tones
         ),
         keeps=tuple(
-            replace(held, origin="said", reason=None)
+            replace(held, reason=None)
             if held.origin == "remembered" and forgotten(held.keep.what)
             else held
             for held in state.keeps
