@@ -34,7 +34,10 @@ def resolve(
     for serial, wish in in_force_order(wishes, before.last):
         draft.obey(wish, serial)
     after = Conversation(
-        tuple(tidy(draft.edits)), tuple(draft.keeps), tuple(draft.fills), tuple(draft.tones)
+        tuple(tidy(draft.edits, draft.keeps)),
+        tuple(draft.keeps),
+        tuple(draft.fills),
+        tuple(draft.tones),
     )
     same = _without_serials(after) == _without_serials(before)
     return before if same else after, tuple(dict.fromkeys(draft.notes))
@@ -83,6 +86,9 @@ class _Granted(Draft):
         for edit in there:
             if edit.strength == 0 or self._may(edit, wish.who):
                 self._lay_usual(edit, wish)
+                for part in self._inside_keeps(self.edits[-1].edit):
+                    if self.scene.found(part) > 0:
+                        self._lay(part, wish.what)
 
     def _lay_usual(self, edit: plan.Edit, wish: Reduce) -> None:
         """Lay an edit, as strong as usual where the words leave that open."""
