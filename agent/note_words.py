@@ -63,7 +63,7 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
         case "no_such_face":
             return "there are not that many faces in this photo"
         case "no_face":
-            return "I found no face in this photo, so nothing was changed"
+            return "I found no face in this photo, so there is nothing to retouch"
         case "lifted":
             why = f" ({reason})" if reason else ""
             return f"{nouns} had been kept{why}; since you named it, that is lifted for this photo"
@@ -90,6 +90,13 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
             return "what you marked touches no face, so nothing was filled"
         case "partly_off":
             return "the part of what you marked that lies on no face was left as it is"
+        case "kept_off_face":
+            return "what you marked touches no face: I can only keep what does"
+        case "kept_partly":
+            return (
+                "I keep the part of what you marked that lies on a face; light and colour may "
+                "change the rest"
+            )
         case "all_clear":
             return "I found nothing that I would change on my own"
         case _:

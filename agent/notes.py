@@ -13,7 +13,7 @@ Topic = Literal[
     "lifted", "stays", "nothing_done", "at_limit", "not_kept", "too_narrow", "usual", "all_clear",
     "whole", "tone_kept", "tone_lifted",
     # from marking
-    "off_face", "partly_off",
+    "off_face", "partly_off", "kept_off_face", "kept_partly",
     # from acting
     "no_face", "undone", "redone", "no_step", "reset", "untouched", "glad", "learnt", "rule",
     "nothing_to_learn", "no_user", "paused", "forgotten", "nothing_to_forget", "view", "saved",

@@ -141,7 +141,7 @@ class Session:
     def keep(
         self, mask: str | Path | Image.Image | NDArray[Any], watch: Watch = unwatched
     ) -> Reply:
-        """Never touch what a mask marks, given as to `fill`; raises as that does."""
+        """Never touch what a mask marks on a face, given as to `fill`; raises as that does."""
         return self._mark(hold, mask, watch)
 
     def _mark(
