@@ -138,6 +138,8 @@ def _say_act(topic: str, notes: list[Note]) -> str:
             return f"saved as {what}"
         case "not_saved":
             return what
+        case "unwritten":
+            return f"nothing of this is remembered: {what}"
         case "no_output":
             return "this photo has no file to save beside: name a file to save it under"
         case "unsupported":

@@ -17,7 +17,7 @@ Topic = Literal[
     # from acting
     "no_face", "undone", "redone", "no_step", "reset", "untouched", "glad", "learnt", "rule",
     "nothing_to_learn", "no_user", "paused", "forgotten", "nothing_to_forget", "view", "saved",
-    "not_saved", "no_output", "unsupported", "foreign", "explain", "help",
+    "not_saved", "unwritten", "no_output", "unsupported", "foreign", "explain", "help",
     "chat",
 ]  # fmt: skip
 

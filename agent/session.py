@@ -6,14 +6,14 @@ analysed when the first message comes, and never again.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from agent import reply as replies
 from agent.chat_log import keep_chat
@@ -22,13 +22,14 @@ from agent.history import History
 from agent.lessons import standing_keeps
 from agent.marked import hold, mark
 from agent.notes import Note
+from agent.outcome import Outcome, Reply
 from agent.overview import Finding, Proposal, findings, proposals, steps
 from agent.progress import Watch, unwatched
 from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
 from agent.report import Report, turn_report
 from agent.state import Conversation
-from agent.turn import Chat, Deeds, View, carry_out, learn_saved, unclear_faces
+from agent.turn import Chat, Deeds, carry_out, learn_saved, unclear_faces
 from agent.usual import leaves_open
 from llm.commands import Command, Redo, Reset, Turn, Undo
 from vision.errors import FreckleError
@@ -44,41 +45,10 @@ if TYPE_CHECKING:
     from vision.spots import Spot
     from vision.vocabulary import Kind
 
-Outcome = Literal["changed", "answered", "nothing", "asked"]
+log = logging.getLogger(__name__)
+
 # Commands that are answered without asking for a change.
 _ANSWERED = frozenset({"show", "explain", "save", "help", "chat", "accept", "remember", "forget"})
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What one message led to.
-
-    `outcome`: the photo "changed"; a question was "answered"; a change was asked for but "nothing"
-    changed; or the agent "asked" back. `view` is what the user wants to look at, `saved` the file
-    that "save it" wrote.
-    """
-
-    text: str
-    report: Report
-    outcome: Outcome
-    photo: Photo = field(repr=False)
-    view: View | None = None
-    saved: Path | None = None
-
-    @property
-    def changed(self) -> bool:
-        """Whether any pixel differs from before the message."""
-        return self.outcome == "changed"
-
-    @property
-    def exit_code(self) -> int:
-        """0 where the photo changed, 3 where the message was understood and nothing changed."""
-        return 0 if self.changed else 3
-
-    @cached_property
-    def image(self) -> Image.Image:
-        """The present result at the photo's full size, 8-bit sRGB."""
-        return self.photo.to_pil()
 
 
 class Session:
@@ -103,7 +73,8 @@ class Session:
         with self._turn(watch):
             reply = self._answered(text) or self._understood(text)
             if self._agent.settings.keep_chats:
-                keep_chat(self._chat, text, reply)
+                trouble = keep_chat(self._chat, text, reply)
+                return replace(reply, text=f"{reply.text} {trouble}") if trouble else reply
             return reply
 
     def _understood(self, text: str) -> Reply:
@@ -169,12 +140,15 @@ class Session:
     def save(self, path: str | Path, overwrite: bool = False, *, learn: bool = True) -> Path:
         """Write the present result; raises `PhotoError` where that is not possible.
 
-        `learn`: a named user was content enough to save it, which memory notes.
+        `learn`: a named user was content enough to save it, which memory notes; where it cannot,
+        the log says so.
         """
         with self._lock:
-            saved = self._chat.save(Path(path), overwrite)
+            saved, deeds = self._chat.save(Path(path), overwrite), Deeds()
             if learn:
-                learn_saved(self._chat)
+                learn_saved(self._chat, deeds)
+            for note in deeds.notes:
+                log.warning("what was saved is not remembered: %s", note.what)
             return saved
 
     def recipe(self) -> Recipe:
@@ -286,15 +260,21 @@ class Session:
 
     @contextmanager
     def _turn(self, watch: Watch) -> Iterator[None]:
-        """One turn at a time, watched."""
+        """One turn at a time, watched; one that fails or is stopped half-way did not happen."""
         with self._lock:
-            self._chat.desk.watch = watch
-            self._chat.known = None  # it may have been forgotten or paused elsewhere
+            chat = self._chat
+            chat.desk.watch = watch
+            chat.known = None  # it may have been forgotten or paused elsewhere
             try:
                 self._meet()
-                yield
+                before = chat.history, chat.focus, self._pending
+                try:
+                    yield
+                except BaseException:
+                    chat.history, chat.focus, self._pending = before
+                    raise
             finally:
-                self._chat.desk.watch = unwatched
+                chat.desk.watch = unwatched
 
     def _meet(self) -> None:
         """Before the first turn: what memory keeps on every photo is kept on this one."""
@@ -338,14 +318,10 @@ class Session:
     ) -> Reply:
         """Act, see what it changed, and tell."""
         chat = self._chat
-        history, was = chat.history, chat.result()
-        try:
-            deeds = act()
-            changed = _differ(was, chat.result())
-        except BaseException:
-            chat.history = history  # a turn that failed half-way did not happen
-            raise
-        text = replies.write(self._told(history.present, deeds, changed))
+        before, was = chat.history.present, chat.result()
+        deeds = act()
+        changed = _differ(was, chat.result())
+        text = replies.write(self._told(before, deeds, changed))
         outcome: Outcome = "changed" if changed else "nothing"
         if not changed and commands and all(command.do in _ANSWERED for command in commands):
             outcome = "answered"

@@ -23,6 +23,7 @@ from agent.usual import TRUSTED
 from llm import commands as say
 from memory.observation import Observation, Preference, Source
 from memory.preferences import Preferences
+from memory.store import StoreError
 from vision import plan
 from vision.errors import FreckleError, NothingToDo
 from vision.vocabulary import FACELESS, LEARNT_KINDS, expand_kind
@@ -116,7 +117,7 @@ def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
     _grant(chat, wishes, deeds)
     chat.result()  # whoever stops the turn while it renders has taught nothing
     _learn_rules(chat, turn, deeds)
-    _learn_corrections(chat, turn, before)
+    _learn_corrections(chat, turn, before, deeds)
     return deeds
 
 
@@ -240,10 +241,19 @@ def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) ->
         deeds.notes.append(Note("no_user" if source == "explicit" else "glad"))
     elif not learnt or (source == "accepted" and chat.accepted is present):
         deeds.notes.append(Note("nothing_to_learn" if source == "explicit" else "glad"))
-    else:
-        chat.memory.learn(chat.user, learnt)
+    elif _taught(chat, learnt, deeds):
         chat.accepted = present
         deeds.notes += [_habit("learnt", one) for one in learnt]
+
+
+def _taught(chat: Chat, seen: Sequence[Observation], deeds: Deeds) -> bool:
+    """Store what was observed; a memory that cannot be written must not undo the retouching."""
+    try:
+        chat.memory.learn(chat.user, seen)
+    except StoreError as error:
+        deeds.notes.append(Note("unwritten", str(error)))
+        return False
+    return True
 
 
 def _lessons(chat: Chat, source: Source) -> list[Observation]:
@@ -253,7 +263,7 @@ def _lessons(chat: Chat, source: Source) -> list[Observation]:
     return lessons(chat.history.states[: chat.history.at + 1], source, visit)
 
 
-def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None:
+def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: Deeds) -> None:
     """Feedback is learnt at once: not everybody says "perfect" at the end.
 
     Naming another strength for what was done already is feedback, too, and so is a tone on top of
@@ -273,11 +283,10 @@ def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None
     if not corrected:
         return
     chat.corrected |= corrected
-    learnt = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    chat.memory.learn(chat.user, learnt)
+    _taught(chat, [o for o in _lessons(chat, "corrected") if o.kind in chat.corrected], deeds)
 
 
-def learn_saved(chat: Chat) -> None:
+def learn_saved(chat: Chat, deeds: Deeds) -> None:
     """Saving without a word tells a little of what was said; what was corrected stays so, and what
     was forgotten, too."""
     if chat.accepted is chat.history.present or "everything" in chat.forgotten:
@@ -288,7 +297,7 @@ def learn_saved(chat: Chat) -> None:
     told = proposed | chat.corrected | chat.forgotten
     learnt = [one for one in _lessons(chat, "inferred") if one.kind not in told]
     learnt += [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    chat.memory.learn(chat.user, learnt)
+    _taught(chat, learnt, deeds)
 
 
 def _learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
@@ -297,8 +306,7 @@ def _learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
         deeds.notes.append(Note("no_user"))
     elif standing and chat.memory.paused(chat.user):
         deeds.notes.append(Note("paused"))
-    elif standing:
-        chat.memory.learn(chat.user, standing)
+    elif standing and _taught(chat, standing, deeds):
         deeds.notes += [_habit("rule", one) for one in standing]
 
 
@@ -360,7 +368,8 @@ def _save(chat: Chat, deeds: Deeds) -> None:
         return
     try:
         deeds.saved = chat.save(chat.output, overwrite=False)
-        learn_saved(chat)
-        deeds.notes.append(Note("saved", str(deeds.saved)))
     except FreckleError as error:
         deeds.notes.append(Note("not_saved", str(error)))
+        return
+    deeds.notes.append(Note("saved", str(deeds.saved)))
+    learn_saved(chat, deeds)

@@ -1,9 +1,14 @@
-"""What is forgotten, or paused, is so at once: in this chat, and in one that was open meanwhile."""
+"""What is forgotten, or paused, is so at once, also in a chat that was open meanwhile; and a memory
+that cannot be written does not stand in the way."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from agent.chat_log import _nameless
+from memory.store import StoreError
 from tests.agent.test_memory import AUTO, reduce
 
 FORGET = {"do": "forget", "what": "everything"}
@@ -71,3 +76,62 @@ def test_feedback_does_not_feed_itself_back_on_the_photo_it_is_about(opened):
     talk.do({"do": "reset"})
     talk.do(AUTO)
     assert talk.strength("redness", "cheeks") == 0.5
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Lock a memory that can be read."""
+
+    def lock(memory):
+        def refuse(*_):
+            raise StoreError("the memory at X cannot be used (locked)")
+
+        monkeypatch.setattr(memory, "learn", refuse)
+        monkeypatch.setattr("memory.history.ChatHistory.add_messages", refuse)
+
+    return lock
+
+
+def test_retouching_goes_on_where_memory_cannot_be_written(opened, memory, locked, tmp_path):
+    talk = opened(user="mia", save_to=tmp_path / "out.png")
+    talk.do(reduce("wrinkles", 0.5))
+    locked(memory)
+    told = "Nothing of this is remembered: the memory at X cannot be used (locked)."
+    less = talk.do({"do": "adjust", "what": "wrinkles", "delta": -0.2})
+    assert less.changed and told in less.text and talk.strength("wrinkles", "nose") == 0.3
+    rule = talk.do(reduce("acne", 1.0, always=True))
+    assert rule.changed and told in rule.text and "I will remember" not in rule.text
+    assert told in talk.do({"do": "remember"}).text
+    saved = talk.do({"do": "save"})
+    assert f"Saved as {saved.saved}" in saved.text and told in saved.text
+
+
+def test_a_file_is_saved_where_memory_cannot_be_written(opened, memory, locked, tmp_path, caplog):
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles", 0.5))
+    locked(memory)
+    assert talk.session.save(tmp_path / "out.png").exists()
+    assert "not remembered: the memory at X" in caplog.text
+
+
+def test_a_chat_that_cannot_be_stored_is_answered(opened, memory, locked):
+    talk = opened(user="mia")
+    talk.agent.settings = talk.agent.settings.model_copy(update={"keep_chats": True})
+    locked(memory)
+    reply = talk.do(reduce("wrinkles", 0.5))
+    assert reply.changed and reply.text.endswith("(locked).")
+    assert "not stored" in reply.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open Mia Smith wedding.jpg", "saved as /home/mia/My Photos/b c.retouched.jpg",
+        "see IMG_1.heif and x.dng", "save it as “Mia and Ben.tiff”",
+    ],
+)  # fmt: skip
+def test_a_stored_chat_names_no_file(tmp_path, text):
+    paths = [tmp_path / "Mia Smith wedding.jpg", Path("/home/mia/My Photos/b c.retouched.jpg")]
+    left = _nameless(text, paths)
+    assert "a file" in left
+    assert not any(name in left for name in ("Mia", "mia", "wedding", "IMG", "dng", "Photos"))

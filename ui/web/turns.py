@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.outcome import Reply
 from agent.progress import Stage, Stopped, Watch
 from agent.questions import DidYouMean, WhichFace
-from agent.session import Reply
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
