@@ -131,7 +131,7 @@ def _filled(measure: FillMeasure, what: str) -> str:
         return f"{what} is kept, so it stays as it is"
     kept = ", except for what is kept there" if measure.kept >= NOTICEABLE else ""
     if measure.reduction < NOTICEABLE:
-        return f"{what} is hardly weaker{kept}"
+        return f"{what} is {_hardly(measure.reduction)} weaker{kept}"
     return f"{what} is filled with skin and {percent(measure.reduction)} weaker{kept}"
 
 
@@ -162,10 +162,14 @@ def _measured(edit: Edit, measure: EditMeasure, several: bool) -> str:
     if edit.strength == 0:
         return _back(edit, several)
     if measure.reduction < NOTICEABLE:
-        return f"{what} {are(edit.what)} hardly weaker"
+        return f"{what} {are(edit.what)} {_hardly(measure.reduction)} weaker"
     if measure.reduction >= GONE:
         return f"{what} {are(edit.what)} no longer to be found"
     return f"{what} {are(edit.what)} {percent(measure.reduction)} weaker"
+
+
+def _hardly(reduction: float) -> str:
+    return "not" if reduction < -NOTICEABLE else "hardly"
 
 
 def _back(edit: Edit, several: bool) -> str:

@@ -264,14 +264,16 @@ class _Granted(Draft):
                     kept = any(binds(held.keep, edit) for held in self.keeps)
                     if kept or self.scene.found(edit) == 0:
                         continue
+                    known = any(made.edit == edit for made in self.edits)
                     self._lay(edit, "auto", reason)
                     done |= edit.strength > 0
-                    if reason is not None:
+                    if reason is not None and not known:
                         self._note("usual", kind, edit.where, reason, edit.strength)
         proposals = usual_tones(wish, faces, self.scene.usual, self.tones, self.keeps)
         for tone, reason in list(proposals):
+            if not any(toned.tone == tone for toned in self.tones):
+                self._note("usual", tone.attribute, (tone.where,), reason, tone.amount)
             self.tones = set_tone(self.tones, Toned(tone, self.serial, reason, proposed=True))
-            self._note("usual", tone.attribute, (tone.where,), reason, tone.amount)
             done = True
         if faces and not done:
             self._note("all_clear")

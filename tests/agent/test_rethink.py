@@ -98,3 +98,9 @@ def test_undo_shows_exactly_what_it_showed(stubborn):
         talk.do({"do": "reduce", "what": "acne", "where": ["face"], "strength": strength})
     talk.session.undo(3)
     assert (talk.session.result.pixels == first).all()
+
+
+def test_what_got_worse_is_not_called_weaker(stubborn):
+    talk = stubborn(-0.2)
+    reply = talk.do({"do": "reduce", "what": "acne", "where": ["face"], "strength": 0.5})
+    assert "the acne is not weaker" in reply.text.lower()

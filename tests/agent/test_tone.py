@@ -279,3 +279,13 @@ def test_marks_are_judged_before_the_photo_is_toned(talk):
     report = talk.do(tone(-0.5, "face")).report
     assert report.edits[: len(healed)] == healed
     assert len(report.edits) == len(healed) + 1
+
+
+def test_a_tone_taken_back_inside_another_is_not_told_to_be_gone(opened):
+    talk = opened()
+    whole = {"do": "tone", "attribute": "brightness", "where": ["image"], "amount": 0.3}
+    talk.do(whole)
+    talk.do(whole | {"where": ["face"], "amount": 0.2})
+    told = talk.do({"do": "undo"}).text
+    assert "what was changed of the brightness of the face by itself is taken back" in told.lower()
+    assert "brightness of the whole photo is no longer changed" in talk.do({"do": "undo"}).text
