@@ -148,6 +148,8 @@ class Draft:
         known = [held for held in same if held.origin != "policy" and not held.keep.openings]
         if not known:
             self.keeps = [held for held in self.keeps if held not in same] + [new]
+        elif not any(held in self.fresh for held in known):
+            self._note("kept_already", new.keep.phrase or new.keep.what, new.keep.where)
         self.fresh += known or [new]
 
     def _light_may(self, tone: plan.Tone, who: Who | None) -> bool:

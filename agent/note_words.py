@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from agent.notes import Note
-from agent.words import bare, listed, noun, percent, place, plain, spot_noun, were
+from agent.words import are, bare, listed, noun, percent, place, plain, spot_noun, were
 from vision.vocabulary import LEARNT_KINDS, TONE_ATTRIBUTES
 
 HELP = (
@@ -51,6 +51,8 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
         case "none_to_keep":
             missing = listed(f"no {bare(n.what)}{place(n.what, n.where)}" for n in notes)
             return f"I found {missing} to keep"
+        case "kept_already":
+            return f"{nouns} {are(notes[0].what) if len(notes) == 1 else 'are'} kept already"
         case "tone_kept":
             return f"{nouns} stayed as it was, because that place is kept whole"
         case "tone_lifted":
@@ -73,7 +75,7 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
         case "nothing_done":
             return (
                 f"nothing has been done to {nouns} yet"
-                if notes[0].what != "last"
+                if notes[0].what not in ("last", "everything")
                 else ("nothing has been changed yet")
             )
         case "at_limit":

@@ -9,7 +9,7 @@ from vision.vocabulary import Region
 
 Topic = Literal[
     # from resolving
-    "not_found", "not_learnt", "cannot_guard", "none_to_keep", "no_such_face",
+    "not_found", "not_learnt", "cannot_guard", "none_to_keep", "kept_already", "no_such_face",
     "lifted", "stays", "nothing_done", "at_limit", "not_kept", "too_narrow", "usual", "all_clear",
     "whole", "tone_kept", "tone_lifted",
     # from marking

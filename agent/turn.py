@@ -273,8 +273,11 @@ def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: 
     was, now = ({made.edit for made in state.edits} for state in (before, after))
     old, new = ({toned.tone for toned in state.tones} for state in (before, after))
     corrected: set[str] = set()
+    changed = {edit.what for edit in was ^ now} | {tone.attribute for tone in old ^ new}
     if any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
-        corrected |= {edit.what for edit in was ^ now} | {tone.attribute for tone in old ^ new}
+        corrected |= changed
+    if any(isinstance(command, say.Undo | say.Redo) for command in turn.commands):
+        corrected |= changed & chat.corrected  # a correction taken back is one, too
     for command in turn.commands:
         if isinstance(command, say.Reduce):
             corrected |= {edit.what for edit in was - now} & set(expand_kind(command.what))

@@ -351,3 +351,13 @@ def test_a_stopped_turn_leaves_focus_and_question_as_they_were(opened):
         talk.session.say("2", stop)
     assert talk.session.question is not None
     assert talk.session.say("2").changed and talk.strength("acne", "chin", face=1) == 1.0
+
+
+def test_what_is_so_already_is_said(opened):
+    talk = opened()
+    keep = {"do": "keep", "what": "freckles"}
+    talk.do(keep)
+    again = talk.do(keep)
+    assert (again.text, again.exit_code) == ("The freckles are kept already.", 3)
+    nothing = talk.do({"do": "restore", "what": "everything"})
+    assert nothing.text == "Nothing has been changed yet."

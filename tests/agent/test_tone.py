@@ -228,6 +228,12 @@ def test_several_faces_are_asked_about_only_where_a_face_is_meant(opened):
 
 def test_without_a_face_the_whole_photo_has_a_tone_and_nothing_else(nobody):
     talk = nobody()
+    both = talk.do(
+        {"do": "tone", "attribute": "brightness", "where": ["image"], "amount": 0.1},
+        {"do": "reduce", "what": "acne", "strength": 1.0},
+    )
+    assert both.changed and "nothing was changed" not in both.text
+    talk.session.reset()
     assert talk.do(tone(0.3)).changed
     talk.do({"do": "adjust", "what": "last", "delta": 0.1})
     assert talk.light("hair") == 0.4
