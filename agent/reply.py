@@ -55,6 +55,8 @@ def write(told: Told) -> str:
         sentences.append(sentence(": ".join(opening + done)))
     if short := _short(told):
         sentences.append(sentence(f"that is as far as I get with {listed(short)}"))
+    if over := _over(told):
+        sentences.append(sentence(f"that took more than was asked of {listed(over)}"))
     if tones:
         sentences.append(sentence(listed(tones)))
     if kept:
@@ -95,11 +97,20 @@ def _new(told: Told) -> list[tuple[Made, EditMeasure]]:
 def _short(told: Told) -> list[str]:
     """What fell short of the wish, however hard it was tried; not where less is asked for."""
     return [
-        f"{noun(_name(made.edit))}{_spot(made.edit, told.several_faces)}"
-        f" ({percent(made.edit.strength)} was asked)"
+        _asked(made.edit, told)
         for made, measure in _new(told)
         if missed(made.edit, measure) > 0 and not _lessened(made, told.before)
     ]
+
+
+def _over(told: Told) -> list[str]:
+    """What went further than the wish, however gently it was tried."""
+    return [_asked(made.edit, told) for made, measure in _new(told) if missed(made.edit, measure) < 0]
+
+
+def _asked(edit: Edit, told: Told) -> str:
+    what = f"{noun(_name(edit))}{_spot(edit, told.several_faces)}"
+    return f"{what} ({percent(edit.strength)} was asked)"
 
 
 def _lessened(new: Made, before: Conversation) -> bool:

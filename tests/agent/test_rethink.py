@@ -104,3 +104,14 @@ def test_what_got_worse_is_not_called_weaker(stubborn):
     talk = stubborn(-0.2)
     reply = talk.do({"do": "reduce", "what": "acne", "where": ["face"], "strength": 0.5})
     assert "the acne is not weaker" in reply.text.lower()
+
+
+def test_what_goes_too_far_is_said(opened):
+    talk = opened()
+    talk.studio._strengths = lambda analysis, plan: [
+        (*cell, 0.8) for edit in plan.edits for cell in talk.studio._cells(analysis, edit)
+    ]
+    reply = talk.do({"do": "reduce", "what": "acne", "where": ["face"], "strength": 0.3})
+    assert reply.report.edits[0].reduction == pytest.approx(0.8)
+    assert "That took more than was asked of the acne (30% was asked)." in reply.text
+    assert "took more" not in talk.do({"do": "reduce", "what": "acne", "strength": 0.75}).text
