@@ -105,7 +105,9 @@ def _short(told: Told) -> list[str]:
 
 def _over(told: Told) -> list[str]:
     """What went further than the wish, however gently it was tried."""
-    return [_asked(made.edit, told) for made, measure in _new(told) if missed(made.edit, measure) < 0]
+    return [
+        _asked(made.edit, told) for made, measure in _new(told) if missed(made.edit, measure) < 0
+    ]
 
 
 def _asked(edit: Edit, told: Told) -> str:

@@ -88,7 +88,7 @@ class Session:
             deeds = Deeds([Note("foreign")])
             return self._carry_out(lambda: deeds, parsed.turn.commands, seconds)
         if doubtful(parsed.turn, parsed.confidence):
-            return self._ask_back(DidYouMean(parsed.turn), seconds)
+            return self._ask_back(DidYouMean.of(parsed), seconds)
         return self._perform(parsed.turn, seconds)
 
     def perform(self, turn: Turn, watch: Watch = unwatched) -> Reply:
@@ -288,14 +288,16 @@ class Session:
         """The reply, if the text answers a question that was asked."""
         pending, self._pending = self._pending, None
         if isinstance(pending, WhichFace):
+            if again := pending.asked_again(text, self._chat.desk.faces):
+                return self._ask_back(again, 0.0)
             faces = pending.answer(text, self._chat.desk.faces)
             # Asked once: whoever says something else means the largest.
             self._chat.focus = faces or self._chat.in_focus
             if faces:
                 return self._perform(pending.turn, 0.0)
         if isinstance(pending, DidYouMean):
-            if pending.yes(text):
-                return self._perform(pending.turn, 0.0)
+            if chosen := pending.answer(text):
+                return self._perform(chosen, 0.0)
             if pending.no(text):
                 talk = Turn.model_validate({"commands": [{"do": "chat"}]}).commands
                 text = "Then I leave it as it is: put it another way."
