@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-import numpy as np
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.studio import LocalStudio, Studio
@@ -189,6 +188,8 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
     Raises `RecipeError` where any of them is another than that of the recipe, where other faces are
     found, or where a mask in it is none of this photo.
     """
+    import numpy as np
+
     studio = studio or LocalStudio()
     if photo.digest != recipe.photo:
         raise RecipeError(
