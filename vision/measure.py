@@ -16,9 +16,9 @@ from vision.pipeline import (
     Analysis,
     FaceAnalysis,
     Rendering,
-    in_force,
     protected,
     protected_from_tones,
+    withheld,
 )
 from vision.plan import Keep, Plan
 from vision.tone_map import ToneMeasure, blocks, kept_masks
@@ -99,10 +99,23 @@ def _edit(face: FaceAnalysis, number: int, plan: Plan, after: Photo, seen: dict)
     owner = found.owners[NETWORK_KINDS.index(marks.kind)]
     severity = np.clip(owner * found.amplitude / SEVERE, 0, 1)
     # Where another wish holds the edit back it has not fallen short of its own.
-    own = area & (in_force(face, number, plan) > IN_FORCE)
+    own = area & (_in_force(face, number, plan) > IN_FORCE)
     judged = own if own.any() else area
     start, end = float(marks.severity[judged].mean()), float(severity[judged].mean())
     return EditMeasure(float(area.sum() / face.face_area), start, end, 1 - end / max(start, 1e-6))
+
+
+def _in_force(face: FaceAnalysis, number: int, plan: Plan) -> np.ndarray:
+    """(512, 512) float32 0..1, how much of an edit, by its number in the plan, keeps and later
+    edits of the same marks let through."""
+    edit = plan.edits[number]
+    keeps = [keep for keep in plan.keeps if keep.face == edit.face]
+    free = 1 - withheld(face, keeps, edit)
+    mark = face.marks(edit.what, edit.phrase).kind
+    for later in plan.edits[number + 1 :]:
+        if later.face == edit.face and face.marks(later.what, later.phrase).kind == mark:
+            free *= 1 - face.place(later.where, later.side) * (1 - withheld(face, keeps, later))
+    return free
 
 
 def _fills(analysis: Analysis, plan: Plan, rendering: Rendering) -> tuple[FillMeasure, ...]:

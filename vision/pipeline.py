@@ -340,7 +340,7 @@ def _strengths(
         _, own = asked.setdefault(id(found), (found, _Wanted(nothing, nothing + 1)))
         channel = NETWORK_KINDS.index(face.marks(edit.what, edit.phrase).kind)
         place = face.place(edit.where, edit.side)
-        allowed = place * (1 - _withheld(face, keeps, edit))
+        allowed = place * (1 - withheld(face, keeps, edit))
         own.efforts[channel] += place * (edit.effort - own.efforts[channel])
         for _, wanted in asked.values():
             strength = edit.strength if wanted is own else 0.0
@@ -372,26 +372,13 @@ def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
     return float(narrow.sum()) < 0.9 * float(wide.sum())
 
 
-def _withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
+def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
     """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
     held = np.zeros_like(face.skin)
     for keep in keeps:
         if not _wins(face, edit, keep):
             held = np.maximum(held, compose.soften(keep_area(face, keep)))
     return held
-
-
-def in_force(face: FaceAnalysis, number: int, plan: Plan) -> np.ndarray:
-    """(512, 512) float32 0..1, how much of an edit, by its number in the plan, keeps and later
-    edits of the same marks let through."""
-    edit = plan.edits[number]
-    keeps = [keep for keep in plan.keeps if keep.face == edit.face]
-    free = 1 - _withheld(face, keeps, edit)
-    mark = face.marks(edit.what, edit.phrase).kind
-    for later in plan.edits[number + 1 :]:
-        if later.face == edit.face and face.marks(later.what, later.phrase).kind == mark:
-            free *= 1 - face.place(later.where, later.side) * (1 - _withheld(face, keeps, later))
-    return free
 
 
 def protected(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
