@@ -1,6 +1,7 @@
 """One turn and one conversation: `RetouchAgent` opens a photo, its `Session` takes messages."""
 
 from agent.agent import RetouchAgent
-from agent.session import Reply, Session
+from agent.outcome import Reply
+from agent.session import Session
 
 __all__ = ["Reply", "RetouchAgent", "Session"]

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent.progress import Watch, unwatched
-from agent.rethink import SECOND_THOUGHTS, second_thought, total_missed
+from agent.rethink import SECOND_THOUGHTS, missed, second_thought, total_missed
 from agent.scene import Box
 from agent.studio import Studio
 from vision.plan import Edit, Plan
@@ -50,7 +50,8 @@ class Desk:
         self.seconds = {"analyse": 0.0, "render": 0.0}
         self._results: OrderedDict[Plan, Result] = OrderedDict()
         self._thought: dict[Plan, Plan] = {}  # with efforts, so that undo shows what it showed
-        self._efforts: dict[Edit, float] = {}  # by edits without strength: "a bit less" starts here
+        self._efforts: dict[Edit, float] = {}  # by `_bare` edits: "a bit less" starts here
+        self._settled: dict[Edit, float] = {}  # by edits that reached what was asked, to stay so
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -111,23 +112,35 @@ class Desk:
             return Result(plan, rendering, self.studio.measure(analysis, plan, rendering))
 
     def _experienced(self, plan: Plan) -> Plan:
-        """The plan with the efforts that its edits took at other strengths."""
-        known = [replace(e, effort=self._efforts.get(_bare(e), e.effort)) for e in plan.edits]
-        return replace(plan, edits=tuple(known))
+        """The plan with the efforts that its edits took before, or took at other strengths."""
+        known = tuple(
+            _with_effort(edit, self._settled, edit.strength)
+            or _with_effort(edit, self._efforts, 0.0)
+            or edit
+            for edit in plan.edits
+        )
+        return replace(plan, edits=known)
 
     def _rethought(self, best: Result) -> Result:
-        """The best of a few tries at reaching what was asked."""
+        """The best of a few tries at reaching what was asked.
+
+        Edits that reached it before are left alone: giving back the nose must not change the chin.
+        """
         least = total_missed(best.plan, best.measurement.edits)
+        settled = {e for e in best.plan.edits if _with_effort(e, self._settled, e.strength) == e}
         for _ in range(SECOND_THOUGHTS):
-            plan = second_thought(best.plan, best.measurement.edits)
+            plan = second_thought(best.plan, best.measurement.edits, settled)
             if plan == best.plan:
                 break
             tried = self._rendered(plan)
-            missed = total_missed(plan, tried.measurement.edits)
-            if missed >= least:
+            left = total_missed(plan, tried.measurement.edits)
+            if left >= least:
                 break
-            best, least = tried, missed
-        self._efforts |= {_bare(edit): edit.effort for edit in best.plan.edits}
+            best, least = tried, left
+        for edit, measure in zip(best.plan.edits, best.measurement.edits, strict=True):
+            self._efforts |= dict.fromkeys(_bare(edit, 0.0), edit.effort)
+            if missed(edit, measure) == 0:
+                self._settled |= dict.fromkeys(_bare(edit, edit.strength), edit.effort)
         return best
 
     def take_seconds(self) -> dict[str, float]:
@@ -144,5 +157,13 @@ class Desk:
             self.seconds[what] += time.perf_counter() - start
 
 
-def _bare(edit: Edit) -> Edit:
-    return replace(edit, strength=0.0, effort=1.0)
+def _bare(edit: Edit, strength: float) -> list[Edit]:
+    """An edit in each of its regions, with this strength and no effort of its own."""
+    return [replace(edit, where=(one,), strength=strength, effort=1.0) for one in edit.where]
+
+
+def _with_effort(edit: Edit, known: dict[Edit, float], strength: float) -> Edit | None:
+    """The edit with the effort known of all its regions; None where there is none, or several."""
+    efforts = {known.get(one) for one in _bare(edit, strength)}
+    effort = efforts.pop()
+    return None if efforts or effort is None else replace(edit, effort=effort)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from agent.notes import Note, Topic
-from agent.places import Spot, inside, meet, narrower
+from agent.places import Spot, inside, meet, narrower, shared_place
 from agent.scene import Scene, named_faces
 from agent.state import Conversation, Held, Made, binds, lay, same_kind
 from agent.toning import kept_whole, opened, same_place
@@ -112,6 +112,19 @@ class Draft:
         )
         self.keeps[at : at + 1] = [replace(held, keep=replace(held.keep, where=left))] * bool(left)
 
+    def _inside_keeps(self, edit: plan.Edit) -> list[plan.Edit]:
+        """What an edit has in common with older keeps of its kind that neither lies inside: named
+        by itself, it is the narrower wish and wins over them."""
+        across = [
+            held.keep
+            for held in self.keeps
+            if edit.strength and held not in self.fresh
+            and same_kind(held.keep, edit) and meet(held.keep, edit)
+            and not inside(held.keep, edit) and not inside(edit, held.keep)
+        ]  # fmt: skip
+        places = [shared_place(edit, keep) for keep in across]
+        return [replace(edit, where=where, side=side) for where, side in places]
+
     def _release(self, everything: Held, kinds: Sequence[Kind]) -> None:
         """Turn a keep of everything into keeps of every kind but these."""
         at = self.keeps.index(everything)
@@ -135,6 +148,8 @@ class Draft:
         known = [held for held in same if held.origin != "policy" and not held.keep.openings]
         if not known:
             self.keeps = [held for held in self.keeps if held not in same] + [new]
+        elif not any(held in self.fresh for held in known):
+            self._note("kept_already", new.keep.phrase or new.keep.what, new.keep.where)
         self.fresh += known or [new]
 
     def _light_may(self, tone: plan.Tone, who: Who | None) -> bool:

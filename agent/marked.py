@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agent.notes import Note
+from agent.notes import Note, Topic
 from agent.report import MARKED_AREA
 from agent.state import Filled, Held
 from agent.turn import Chat, Deeds
@@ -13,6 +13,11 @@ from vision.plan import Fill, Keep
 
 if TYPE_CHECKING:
     from vision.marked import Mask
+
+# What `_on_faces` notes, where it is to be kept.
+_UNKEPT: dict[Topic, Topic] = {
+    "no_face": "no_face", "off_face": "kept_off_face", "partly_off": "kept_partly"
+}  # fmt: skip
 
 
 def mark(chat: Chat, marked: Mask) -> Deeds:
@@ -26,8 +31,10 @@ def mark(chat: Chat, marked: Mask) -> Deeds:
 
 
 def hold(chat: Chat, marked: Mask) -> Deeds:
-    """Keep what a mask marks on any face: whatever is done, there it is not."""
+    """Keep what a mask marks on any face: whatever is done, there it is not. Keeps are of faces, so
+    the light and colour of what lies on none may still change."""
     parts, notes = _on_faces(chat, marked)
+    notes = [replace(note, topic=_UNKEPT[note.topic]) for note in notes]
     present = chat.history.present
     keeps = [
         Keep("everything", (), part.face, phrase=MARKED_AREA, mask=part.mask) for part in parts

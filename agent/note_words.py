@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from agent.notes import Note
-from agent.words import bare, listed, noun, percent, place, plain, spot_noun, were
+from agent.words import are, bare, listed, noun, percent, place, plain, spot_noun, were
 from vision.vocabulary import LEARNT_KINDS, TONE_ATTRIBUTES
 
 HELP = (
@@ -51,6 +51,8 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
         case "none_to_keep":
             missing = listed(f"no {bare(n.what)}{place(n.what, n.where)}" for n in notes)
             return f"I found {missing} to keep"
+        case "kept_already":
+            return f"{nouns} {are(notes[0].what) if len(notes) == 1 else 'are'} kept already"
         case "tone_kept":
             return f"{nouns} stayed as it was, because that place is kept whole"
         case "tone_lifted":
@@ -63,7 +65,7 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
         case "no_such_face":
             return "there are not that many faces in this photo"
         case "no_face":
-            return "I found no face in this photo, so nothing was changed"
+            return "I found no face in this photo, so there is nothing to retouch"
         case "lifted":
             why = f" ({reason})" if reason else ""
             return f"{nouns} had been kept{why}; since you named it, that is lifted for this photo"
@@ -73,7 +75,7 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
         case "nothing_done":
             return (
                 f"nothing has been done to {nouns} yet"
-                if notes[0].what != "last"
+                if notes[0].what not in ("last", "everything")
                 else ("nothing has been changed yet")
             )
         case "at_limit":
@@ -90,6 +92,13 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
             return "what you marked touches no face, so nothing was filled"
         case "partly_off":
             return "the part of what you marked that lies on no face was left as it is"
+        case "kept_off_face":
+            return "what you marked touches no face: I can only keep what does"
+        case "kept_partly":
+            return (
+                "I keep the part of what you marked that lies on a face; light and colour may "
+                "change the rest"
+            )
         case "all_clear":
             return "I found nothing that I would change on my own"
         case _:
@@ -131,6 +140,8 @@ def _say_act(topic: str, notes: list[Note]) -> str:
             return f"saved as {what}"
         case "not_saved":
             return what
+        case "unwritten":
+            return f"nothing of this is remembered: {what}"
         case "no_output":
             return "this photo has no file to save beside: name a file to save it under"
         case "unsupported":

@@ -9,15 +9,15 @@ from vision.vocabulary import Region
 
 Topic = Literal[
     # from resolving
-    "not_found", "not_learnt", "cannot_guard", "none_to_keep", "no_such_face",
+    "not_found", "not_learnt", "cannot_guard", "none_to_keep", "kept_already", "no_such_face",
     "lifted", "stays", "nothing_done", "at_limit", "not_kept", "too_narrow", "usual", "all_clear",
     "whole", "tone_kept", "tone_lifted",
     # from marking
-    "off_face", "partly_off",
+    "off_face", "partly_off", "kept_off_face", "kept_partly",
     # from acting
     "no_face", "undone", "redone", "no_step", "reset", "untouched", "glad", "learnt", "rule",
     "nothing_to_learn", "no_user", "paused", "forgotten", "nothing_to_forget", "view", "saved",
-    "not_saved", "no_output", "unsupported", "foreign", "explain", "help",
+    "not_saved", "unwritten", "no_output", "unsupported", "foreign", "explain", "help",
     "chat",
 ]  # fmt: skip
 

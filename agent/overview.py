@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from agent.state import Conversation, Held, Made, binds
 from agent.turn import Chat
-from agent.words import listed, percent, place, plain
+from agent.words import listed, percent, place, plain, spot_noun
 from llm.commands import Turn
 from vision.plan import Edit, Keep
 from vision.vocabulary import LEARNT_KINDS, Kind, default_region
@@ -39,7 +39,7 @@ class Proposal:
     """Something in force that memory brought.
 
     Attributes:
-        text: "wrinkles 40%", "freckles kept".
+        text: "wrinkles 40%", "freckles kept", "brightness of the whole photo +30%".
         reason: why, to be read after "because".
         back: the commands that take it back.
     """
@@ -66,32 +66,38 @@ def summary(state: Conversation) -> str:
 
 
 def proposals(chat: Chat) -> tuple[Proposal, ...]:
-    """What is in force because memory brought it, edits first; the same on several faces is one
-    proposal for each."""
-    state = chat.history.present
-    brought: list[tuple[str, str, Literal["restore", "allow"], Edit | Keep]] = [
-        (f"{_named(made)} {percent(made.edit.strength)}", made.reason, "restore", made.edit)
+    """What is in force because memory brought it: edits, keeps, tones; the same on several faces is
+    one proposal for each."""
+    state, several = chat.history.present, len(chat.desk.faces) > 1
+    brought: list[tuple[str, str, int | None, dict[str, Any]]] = [
+        (f"{_named(made)} {percent(made.edit.strength)}", made.reason, *_back("restore", made.edit))
         for made in state.edits
         if made.reason is not None and made.edit.strength > 0
     ]
     brought += [
-        (f"{_named(held)} kept", held.reason or "", "allow", held.keep)
+        (f"{_named(held)} kept", held.reason, *_back("allow", held.keep))
         for held in state.keeps
-        if held.origin == "remembered"
+        if held.reason is not None
     ]
-    several = bool(brought) and len(chat.desk.faces) > 1
+    for toned in state.tones:
+        if toned.reason is not None:
+            tone = toned.tone
+            text = f"{tone.attribute} of {spot_noun(tone.where, tone.side)[0]} {tone.amount:+.0%}"
+            back = {"do": "tone", "attribute": tone.attribute, "amount": -tone.amount}
+            place = {"where": [tone.where], "side": tone.side}
+            brought.append((text, toned.reason, tone.face, back | place))
     told = []
-    for text, reason, do, thing in brought:
-        back: dict[str, Any] = {
-            "do": do,
-            "what": thing.what,
-            "where": list(thing.where),
-            "side": thing.side,
-        }
-        if several:
-            text, back["who"] = f"{text} on face {thing.face + 1}", thing.face + 1
+    for text, reason, face, back in brought:
+        if several and face is not None:
+            text, back["who"] = f"{text} on face {face + 1}", face + 1
         told.append(Proposal(text, reason, Turn.model_validate({"commands": [back]})))
     return tuple(told)
+
+
+def _back(do: Literal["restore", "allow"], thing: Edit | Keep) -> tuple[int, dict[str, Any]]:
+    """The face, and the command that takes back what is there."""
+    place = {"where": list(thing.where), "side": thing.side}
+    return thing.face, {"do": do, "what": thing.what} | place
 
 
 def _named(one: Made | Held) -> str:

@@ -76,5 +76,12 @@ def meet(one: Placed, other: Placed) -> bool:
     return one.face == other.face and not apart and bool(parts(one.where) & parts(other.where))
 
 
+def shared_place(one: Placed, other: Placed) -> tuple[tuple[Region, ...], Side | None]:
+    """The regions and the side that two places have in common, where they `meet`."""
+    common = parts(one.where) & parts(other.where)
+    whole = next((p.where for p in (one, other) if parts(p.where) == common), None)
+    return whole or tuple(sorted(common)), one.side or other.side
+
+
 def _own(side: Side | None) -> str | None:
     return side and _OWN_SIDE.get(side, side)

@@ -7,17 +7,20 @@ new wish is never mistaken for it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.scene import Box, named_faces
 from agent.words import listed, sentence, wish
 from llm.commands import Turn, Who
+from llm.parser import Parsed
 
 # Below this confidence of the parser nothing is done before the user has said yes: an edit that
 # was not asked for costs more than a question.
 ASK_BELOW = 0.3
 # What can be done on a doubtful reading, since it changes nothing and forgets nothing.
 HARMLESS = {"show", "explain", "help", "chat", "unsupported"}
+# How many readings are offered, and how probable one must be beside the first.
+READINGS, LIKELY = 3, 0.1
 
 _YES = {
     "yes", "y", "yep", "yeah", "yup", "ok", "okay", "sure", "correct", "right", "exactly",
@@ -25,7 +28,7 @@ _YES = {
 }  # fmt: skip
 _NO = {
     "no", "n", "nope", "not", "that", "never", "mind", "nothing", "stop", "don't", "dont",
-    "cancel",
+    "cancel", "neither", "none", "of", "these", "those", "them",
 }  # fmt: skip
 _FILLERS = {
     "the", "and", "a", "one", "ones", "person", "face", "faces", "on", "of", "in", "at", "to",
@@ -33,6 +36,7 @@ _FILLERS = {
     "photo", "picture", "side", "woman", "man", "girl", "boy", "guy", "lady", "her", "him",
     "them", "number",
 }  # fmt: skip
+_NUMBERS = {"first": 1, "second": 2, "third": 3, "one": 1, "two": 2, "three": 3}
 _WHO: dict[str, Who] = {
     "left": "photo_left", "leftmost": "photo_left", "right": "photo_right",
     "rightmost": "photo_right", "middle": "middle", "center": "middle", "centre": "middle",
@@ -45,15 +49,17 @@ _WHO: dict[str, Who] = {
 
 @dataclass(frozen=True)
 class WhichFace:
-    """ "Which face do you mean?", asked once a photo."""
+    """ "Which face do you mean?", asked once a photo, and again where the answer was `beyond` the
+    number of faces that there are (else 0)."""
 
     turn: Turn
     faces: tuple[int, ...]
+    beyond: int = 0
 
     @property
     def text(self) -> str:
         numbers = listed(str(face + 1) for face in self.faces).replace(" and ", " or ")
-        return (
+        return (f"There are only {self.beyond} faces. " if self.beyond else "") + (
             f"That fits several faces: which one do you mean, number {numbers} counted from the "
             "left, or everyone?"
         )
@@ -65,37 +71,104 @@ class WhichFace:
             words = ["1"]
         chosen: set[int] = set()
         for word in words:
-            who = int(word) if word.isdecimal() and int(word) > 0 else _WHO.get(word)
+            who = _who(word)
+            if who == len(faces) and not word.isdecimal() and "of" in _words(text):
+                who = "everyone"  # "the two of them"
             named = named_faces(who, faces) if who is not None else ()
             if not named:
                 return ()
             chosen.update(named)
         return tuple(sorted(chosen))
 
+    def asked_again(self, text: str, faces: tuple[Box, ...]) -> WhichFace | None:
+        """The question once more, where the answer is the number of a face that is not there."""
+        named = [_who(word) for word in _words(text) if word not in _FILLERS]
+        numbers = [who for who in named if isinstance(who, int)]
+        if numbers and len(numbers) == len(named) and max(numbers) > len(faces):
+            return replace(self, beyond=len(faces))
+        return None
+
 
 @dataclass(frozen=True)
 class DidYouMean:
-    """ "Did you mean ...?", where the parser was not sure."""
+    """ "Did you mean ...?", where the parser was not sure: one to `READINGS` turns, the most
+    probable first, no two of the same `wording`."""
 
-    turn: Turn
+    readings: tuple[Turn, ...]
+
+    @classmethod
+    def of(cls, parsed: Parsed) -> DidYouMean:
+        """The question about what was parsed; readings that change nothing are no choice."""
+        turns = {wording(parsed.turn): parsed.turn}
+        for one in parsed.alternatives:
+            if one.confidence >= LIKELY * parsed.confidence and _acts(one.turn):
+                turns.setdefault(wording(one.turn), one.turn)
+        return cls(tuple(turns.values())[:READINGS])
+
+    @property
+    def turn(self) -> Turn:
+        return self.readings[0]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The readings in words: each is an answer that chooses its own."""
+        return tuple(wording(turn) for turn in self.readings)
 
     @property
     def text(self) -> str:
-        meant = listed(wish(command) for command in self.turn.commands)
-        return sentence(f"I am not sure I understood: did you mean to {meant}?") + (
-            " Say yes, or put it another way."
+        if len(self.readings) == 1:
+            asked = f"did you mean to {self.choices[0]}?"
+            return sentence(f"I am not sure I understood: {asked}") + (
+                " Say yes, or put it another way."
+            )
+        *most, last = [f"({at}) {choice}" for at, choice in enumerate(self.choices, 1)]
+        return (
+            f"I am not sure I understood: did you mean to {', '.join(most)} or {last}? Say a "
+            "number, or put it another way."
         )
 
-    def yes(self, text: str) -> bool:
-        return bool(words := _words(text)) and set(words) <= _YES
+    def answer(self, text: str) -> Turn | None:
+        """The reading that is chosen by yes (the first), by its number or by its words alone; None
+        where that is none, or several."""
+        words = set(_words(text))
+        if words and words <= _YES:
+            return self.turn
+        if len(self.readings) == 1:
+            return None
+        named = words - _FILLERS - _YES - {"option"}
+        numbers = {
+            int(w) if w.isdecimal() else _NUMBERS.get(w, 0) for w in named or words & {"one"}
+        }
+        if len(numbers) == 1 and 0 < (number := numbers.pop()) <= len(self.readings):
+            return self.readings[number - 1]
+        fits = [
+            turn
+            for turn, choice in zip(self.readings, self.choices, strict=True)
+            if named and words <= set(_words(choice)) | _FILLERS
+        ]
+        exact = [turn for turn in fits if set(_words(wording(turn))) == words]
+        return (exact or fits)[0] if len(exact or fits) == 1 else None
 
     def no(self, text: str) -> bool:
         return bool(words := _words(text)) and set(words) <= _NO
 
 
+def wording(turn: Turn) -> str:
+    """What a turn asks for, to be read after "did you mean to"."""
+    return listed(wish(command) for command in turn.commands)
+
+
 def doubtful(turn: Turn, confidence: float) -> bool:
     """Whether a reading is too unsure to act on."""
-    return confidence < ASK_BELOW and any(c.do not in HARMLESS for c in turn.commands)
+    return confidence < ASK_BELOW and _acts(turn)
+
+
+def _acts(turn: Turn) -> bool:
+    return any(command.do not in HARMLESS for command in turn.commands)
+
+
+def _who(word: str) -> Who | None:
+    return int(word) if word.isdecimal() and int(word) > 0 else _WHO.get(word)
 
 
 def _words(text: str) -> list[str]:

@@ -1,13 +1,15 @@
 """A recipe: everything needed to make the same pixels again from the same photo.
 
-It holds no colours: the photo's digest, the sha256 of every weight file, the faces that were
-found, and the plan, with what was marked by hand as 1-bit PNGs. Replaying refuses whenever the
-result could be another one.
+It holds no colours: the photo's digest, this program's version, the sha256 of every weight file,
+the faces that were found, and the plan, with what was marked by hand as 1-bit PNGs. Replaying
+refuses where any of these is another. The machine is not noted: on another kind of device, numbers
+may be rounded otherwise.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from vision.photo import Photo
 
 VERSION: Final = 1
+# Boxes of the same face differ by no more, in pixels.
+SAME_BOX = 0.5
 
 
 class RecipeError(FreckleError):
@@ -99,12 +103,14 @@ class RecipeTone(_Model):
 
 
 class Recipe(_Model):
-    """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels.
+    """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels,
+    `freckle` is the version of the program, `version` that of this format.
 
     `fills` is left out where nothing was marked, `tones` where light and colour are the photo's.
     """
 
     version: Literal[1] = VERSION
+    freckle: str
     photo: str
     weights: dict[str, str]
     faces: list[tuple[float, float, float, float]]
@@ -118,7 +124,7 @@ class Recipe(_Model):
         openings = [opening for keep in self.keeps for opening in keep.openings or ()]
         placed_all = (*self.edits, *self.keeps, *(self.fills or ()), *(self.tones or ()), *openings)
         for placed in placed_all:
-            if (placed.face or 0) >= len(self.faces):
+            if placed.face is not None and placed.face >= len(self.faces):
                 raise ValueError(f"face {placed.face} of {len(self.faces)} is named")
         return self
 
@@ -128,6 +134,7 @@ class Recipe(_Model):
         fills = [{"mask": b64encode(fill.mask), "face": fill.face} for fill in plan.fills]
         return cls.model_validate(
             {
+                "freckle": metadata.version("freckle"),
                 "photo": photo.digest,
                 "weights": weights,
                 "faces": faces,
@@ -176,11 +183,13 @@ class Recipe(_Model):
 
 
 def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
-    """Replay a recipe: the same photo with the same weights gives the same pixels.
+    """Replay a recipe: the same photo, weights and version of this program give the same pixels.
 
-    Raises `RecipeError` where photo or weights are others than those of the recipe, or a mask in
-    it is none of this photo.
+    Raises `RecipeError` where any of them is another than that of the recipe, where other faces are
+    found, or where a mask in it is none of this photo.
     """
+    import numpy as np
+
     studio = studio or LocalStudio()
     if photo.digest != recipe.photo:
         raise RecipeError(
@@ -192,6 +201,11 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
     for number, keep in enumerate(recipe.plan.keeps):
         if keep.mask is not None:
             _check_mask(keep.mask, photo, f"keeps.{number}")
+    if (mine := metadata.version("freckle")) != recipe.freckle:
+        raise RecipeError(
+            f"the recipe was made with freckle {recipe.freckle}, and this is {mine}: other pixels "
+            "may come of it; use the version that made it"
+        )
     weights = studio.weights()
     different = sorted(dict(weights.items() ^ recipe.weights.items()))
     if different:
@@ -203,6 +217,11 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
     if len(analysis.faces) != len(recipe.faces):
         raise RecipeError(
             f"the recipe is for {len(recipe.faces)} faces, but {len(analysis.faces)} are found"
+        )
+    boxes = [face.face.box for face in analysis.faces]
+    if not np.allclose(boxes, recipe.faces, rtol=0, atol=SAME_BOX):
+        raise RecipeError(
+            "the faces of the recipe are found at other places: use the machine that made it"
         )
     return studio.render(analysis, recipe.plan).photo
 

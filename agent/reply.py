@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.note_words import note_texts
@@ -42,10 +42,12 @@ class Told:
 def write(told: Told) -> str:
     """One or two sentences, more only where more has to be said."""
     topics = {note.topic for note in told.notes}
-    opening = [_STEPS[topic] for topic in ("undone", "redone", "reset") if topic in topics]
-    deeds, tones = _changes(told), tone_changes(told.before, told.tones, told.several_faces)
+    opening = [_STEPS[topic] for topic in ("undone", "redone") if topic in topics]
     if "reset" in topics:
-        deeds, tones = [], []
+        # What was wished for after it is told as on a photo just opened.
+        told = replace(told, before=Conversation(keeps=told.before.keeps))
+        opening.append("started over" if told.after.edited else "this is the untouched photo again")
+    deeds, tones = _changes(told), tone_changes(told.before, told.tones, told.several_faces)
     kept = _untouched(told)
     sentences = []
     if opening or deeds:
@@ -53,13 +55,16 @@ def write(told: Told) -> str:
         sentences.append(sentence(": ".join(opening + done)))
     if short := _short(told):
         sentences.append(sentence(f"that is as far as I get with {listed(short)}"))
+    if over := _over(told):
+        sentences.append(sentence(f"that took more than was asked of {listed(over)}"))
     if tones:
         sentences.append(sentence(listed(tones)))
     if kept:
         sentences.append(sentence(listed(kept)))
     if "explain" in topics:
         sentences.append(_explain(told))
-    sentences += [sentence(text) for text in note_texts(told.notes)]
+    notes = [n for n in told.notes if not (n.topic == "untouched" and told.changed)]
+    sentences += [sentence(text) for text in note_texts(notes)]
     return " ".join(sentences) if sentences else sentence(_nothing(told))
 
 
@@ -68,11 +73,7 @@ def stood_in(trouble: str) -> str:
     return sentence(f"read by the built-in model, since {trouble}")
 
 
-_STEPS = {
-    "undone": "undone",
-    "redone": "done again",
-    "reset": "this is the untouched photo again",
-}
+_STEPS = {"undone": "undone", "redone": "done again"}
 
 
 def _changes(told: Told) -> list[str]:
@@ -96,11 +97,22 @@ def _new(told: Told) -> list[tuple[Made, EditMeasure]]:
 def _short(told: Told) -> list[str]:
     """What fell short of the wish, however hard it was tried; not where less is asked for."""
     return [
-        f"{noun(_name(made.edit))}{_spot(made.edit, told.several_faces)}"
-        f" ({percent(made.edit.strength)} was asked)"
+        _asked(made.edit, told)
         for made, measure in _new(told)
         if missed(made.edit, measure) > 0 and not _lessened(made, told.before)
     ]
+
+
+def _over(told: Told) -> list[str]:
+    """What went further than the wish, however gently it was tried."""
+    return [
+        _asked(made.edit, told) for made, measure in _new(told) if missed(made.edit, measure) < 0
+    ]
+
+
+def _asked(edit: Edit, told: Told) -> str:
+    what = f"{noun(_name(edit))}{_spot(edit, told.several_faces)}"
+    return f"{what} ({percent(edit.strength)} was asked)"
 
 
 def _lessened(new: Made, before: Conversation) -> bool:
@@ -132,7 +144,7 @@ def _filled(measure: FillMeasure, what: str) -> str:
         return f"{what} is kept, so it stays as it is"
     kept = ", except for what is kept there" if measure.kept >= NOTICEABLE else ""
     if measure.reduction < NOTICEABLE:
-        return f"{what} is hardly weaker{kept}"
+        return f"{what} is {_hardly(measure.reduction)} weaker{kept}"
     return f"{what} is filled with skin and {percent(measure.reduction)} weaker{kept}"
 
 
@@ -163,10 +175,14 @@ def _measured(edit: Edit, measure: EditMeasure, several: bool) -> str:
     if edit.strength == 0:
         return _back(edit, several)
     if measure.reduction < NOTICEABLE:
-        return f"{what} {are(edit.what)} hardly weaker"
+        return f"{what} {are(edit.what)} {_hardly(measure.reduction)} weaker"
     if measure.reduction >= GONE:
         return f"{what} {are(edit.what)} no longer to be found"
     return f"{what} {are(edit.what)} {percent(measure.reduction)} weaker"
+
+
+def _hardly(reduction: float) -> str:
+    return "not" if reduction < -NOTICEABLE else "hardly"
 
 
 def _back(edit: Edit, several: bool) -> str:
@@ -178,7 +194,7 @@ def _untouched(told: Told) -> list[str]:
     """Keeps that deserve a word: those new in this turn, and remembered ones at first use."""
     old = {(held.keep, held.origin) for held in told.before.keeps}
     # Memory's keeps are there from the start: they are used once something is edited.
-    first = not told.before.edits and bool(told.after.edits)
+    first = not told.before.edited and told.after.edited
     clauses: list[str] = []
     left: dict[str, list[Held]] = {}
     for held, measure in told.kept:

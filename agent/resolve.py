@@ -34,7 +34,10 @@ def resolve(
     for serial, wish in in_force_order(wishes, before.last):
         draft.obey(wish, serial)
     after = Conversation(
-        tuple(tidy(draft.edits)), tuple(draft.keeps), tuple(draft.fills), tuple(draft.tones)
+        tuple(tidy(draft.edits, draft.keeps)),
+        tuple(draft.keeps),
+        tuple(draft.fills),
+        tuple(draft.tones),
     )
     same = _without_serials(after) == _without_serials(before)
     return before if same else after, tuple(dict.fromkeys(draft.notes))
@@ -83,6 +86,9 @@ class _Granted(Draft):
         for edit in there:
             if edit.strength == 0 or self._may(edit, wish.who):
                 self._lay_usual(edit, wish)
+                for part in self._inside_keeps(self.edits[-1].edit):
+                    if self.scene.found(part) > 0:
+                        self._lay(part, wish.what)
 
     def _lay_usual(self, edit: plan.Edit, wish: Reduce) -> None:
         """Lay an edit, as strong as usual where the words leave that open."""
@@ -258,14 +264,16 @@ class _Granted(Draft):
                     kept = any(binds(held.keep, edit) for held in self.keeps)
                     if kept or self.scene.found(edit) == 0:
                         continue
+                    known = any(made.edit == edit for made in self.edits)
                     self._lay(edit, "auto", reason)
                     done |= edit.strength > 0
-                    if reason is not None:
+                    if reason is not None and not known:
                         self._note("usual", kind, edit.where, reason, edit.strength)
         proposals = usual_tones(wish, faces, self.scene.usual, self.tones, self.keeps)
         for tone, reason in list(proposals):
+            if not any(toned.tone == tone for toned in self.tones):
+                self._note("usual", tone.attribute, (tone.where,), reason, tone.amount)
             self.tones = set_tone(self.tones, Toned(tone, self.serial, reason, proposed=True))
-            self._note("usual", tone.attribute, (tone.where,), reason, tone.amount)
             done = True
         if faces and not done:
             self._note("all_clear")

@@ -6,7 +6,7 @@ Pure: plans and what they measured in, plans out (PerTouch calls it rethinking).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,10 +38,15 @@ def total_missed(plan: Plan, measured: Sequence[EditMeasure]) -> float:
     return sum(abs(missed(*pair)) for pair in zip(plan.edits, measured, strict=True))
 
 
-def second_thought(plan: Plan, measured: Sequence[EditMeasure]) -> Plan:
+def second_thought(
+    plan: Plan, measured: Sequence[EditMeasure], settled: Collection[Edit] = ()
+) -> Plan:
     """The plan with other efforts where edits missed; the plan itself where none did, or where
-    they are at their limits."""
-    edits = tuple(_corrected(*pair) for pair in zip(plan.edits, measured, strict=True))
+    they are at their limits. Those `settled` stay as they are."""
+    edits = tuple(
+        edit if edit in settled else _corrected(edit, measure)
+        for edit, measure in zip(plan.edits, measured, strict=True)
+    )
     return plan if edits == plan.edits else replace(plan, edits=edits)
 
 

@@ -6,14 +6,14 @@ analysed when the first message comes, and never again.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from agent import reply as replies
 from agent.chat_log import keep_chat
@@ -22,13 +22,14 @@ from agent.history import History
 from agent.lessons import standing_keeps
 from agent.marked import hold, mark
 from agent.notes import Note
+from agent.outcome import Outcome, Reply
 from agent.overview import Finding, Proposal, findings, proposals, steps
 from agent.progress import Watch, unwatched
 from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
 from agent.report import Report, turn_report
 from agent.state import Conversation
-from agent.turn import Chat, Deeds, View, carry_out, learn_saved, unclear_faces
+from agent.turn import Chat, Deeds, carry_out, learn_saved, unclear_faces
 from agent.usual import leaves_open
 from llm.commands import Command, Redo, Reset, Turn, Undo
 from vision.errors import FreckleError
@@ -44,41 +45,10 @@ if TYPE_CHECKING:
     from vision.spots import Spot
     from vision.vocabulary import Kind
 
-Outcome = Literal["changed", "answered", "nothing", "asked"]
+log = logging.getLogger(__name__)
+
 # Commands that are answered without asking for a change.
 _ANSWERED = frozenset({"show", "explain", "save", "help", "chat", "accept", "remember", "forget"})
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What one message led to.
-
-    `outcome`: the photo "changed"; a question was "answered"; a change was asked for but "nothing"
-    changed; or the agent "asked" back. `view` is what the user wants to look at, `saved` the file
-    that "save it" wrote.
-    """
-
-    text: str
-    report: Report
-    outcome: Outcome
-    photo: Photo = field(repr=False)
-    view: View | None = None
-    saved: Path | None = None
-
-    @property
-    def changed(self) -> bool:
-        """Whether any pixel differs from before the message."""
-        return self.outcome == "changed"
-
-    @property
-    def exit_code(self) -> int:
-        """0 where the photo changed, 3 where the message was understood and nothing changed."""
-        return 0 if self.changed else 3
-
-    @cached_property
-    def image(self) -> Image.Image:
-        """The present result at the photo's full size, 8-bit sRGB."""
-        return self.photo.to_pil()
 
 
 class Session:
@@ -103,7 +73,8 @@ class Session:
         with self._turn(watch):
             reply = self._answered(text) or self._understood(text)
             if self._agent.settings.keep_chats:
-                keep_chat(self._chat, text, reply)
+                trouble = keep_chat(self._chat, text, reply)
+                return replace(reply, text=f"{reply.text} {trouble}") if trouble else reply
             return reply
 
     def _understood(self, text: str) -> Reply:
@@ -117,7 +88,7 @@ class Session:
             deeds = Deeds([Note("foreign")])
             return self._carry_out(lambda: deeds, parsed.turn.commands, seconds)
         if doubtful(parsed.turn, parsed.confidence):
-            return self._ask_back(DidYouMean(parsed.turn), seconds)
+            return self._ask_back(DidYouMean.of(parsed), seconds)
         return self._perform(parsed.turn, seconds)
 
     def perform(self, turn: Turn, watch: Watch = unwatched) -> Reply:
@@ -141,7 +112,7 @@ class Session:
     def keep(
         self, mask: str | Path | Image.Image | NDArray[Any], watch: Watch = unwatched
     ) -> Reply:
-        """Never touch what a mask marks, given as to `fill`; raises as that does."""
+        """Never touch what a mask marks on a face, given as to `fill`; raises as that does."""
         return self._mark(hold, mask, watch)
 
     def _mark(
@@ -169,12 +140,15 @@ class Session:
     def save(self, path: str | Path, overwrite: bool = False, *, learn: bool = True) -> Path:
         """Write the present result; raises `PhotoError` where that is not possible.
 
-        `learn`: a named user was content enough to save it, which memory notes.
+        `learn`: a named user was content enough to save it, which memory notes; where it cannot,
+        the log says so.
         """
         with self._lock:
-            saved = self._chat.save(Path(path), overwrite)
+            saved, deeds = self._chat.save(Path(path), overwrite), Deeds()
             if learn:
-                learn_saved(self._chat)
+                learn_saved(self._chat, deeds)
+            for note in deeds.notes:
+                log.warning("what was saved is not remembered: %s", note.what)
             return saved
 
     def recipe(self) -> Recipe:
@@ -286,14 +260,21 @@ class Session:
 
     @contextmanager
     def _turn(self, watch: Watch) -> Iterator[None]:
-        """One turn at a time, watched."""
+        """One turn at a time, watched; one that fails or is stopped half-way did not happen."""
         with self._lock:
-            self._chat.desk.watch = watch
+            chat = self._chat
+            chat.desk.watch = watch
+            chat.known = None  # it may have been forgotten or paused elsewhere
             try:
                 self._meet()
-                yield
+                before = chat.history, chat.focus, self._pending
+                try:
+                    yield
+                except BaseException:
+                    chat.history, chat.focus, self._pending = before
+                    raise
             finally:
-                self._chat.desk.watch = unwatched
+                chat.desk.watch = unwatched
 
     def _meet(self) -> None:
         """Before the first turn: what memory keeps on every photo is kept on this one."""
@@ -307,14 +288,16 @@ class Session:
         """The reply, if the text answers a question that was asked."""
         pending, self._pending = self._pending, None
         if isinstance(pending, WhichFace):
+            if again := pending.asked_again(text, self._chat.desk.faces):
+                return self._ask_back(again, 0.0)
             faces = pending.answer(text, self._chat.desk.faces)
             # Asked once: whoever says something else means the largest.
             self._chat.focus = faces or self._chat.in_focus
             if faces:
                 return self._perform(pending.turn, 0.0)
         if isinstance(pending, DidYouMean):
-            if pending.yes(text):
-                return self._perform(pending.turn, 0.0)
+            if chosen := pending.answer(text):
+                return self._perform(chosen, 0.0)
             if pending.no(text):
                 talk = Turn.model_validate({"commands": [{"do": "chat"}]}).commands
                 text = "Then I leave it as it is: put it another way."
@@ -337,14 +320,10 @@ class Session:
     ) -> Reply:
         """Act, see what it changed, and tell."""
         chat = self._chat
-        history, was = chat.history, chat.result()
-        try:
-            deeds = act()
-            changed = _differ(was, chat.result())
-        except BaseException:
-            chat.history = history  # a turn that failed half-way did not happen
-            raise
-        text = replies.write(self._told(history.present, deeds, changed))
+        before, was = chat.history.present, chat.result()
+        deeds = act()
+        changed = _differ(was, chat.result())
+        text = replies.write(self._told(before, deeds, changed))
         outcome: Outcome = "changed" if changed else "nothing"
         if not changed and commands and all(command.do in _ANSWERED for command in commands):
             outcome = "answered"

@@ -91,6 +91,11 @@ class Conversation:
     tones: tuple[Toned, ...] = ()
 
     @property
+    def edited(self) -> bool:
+        """Whether anything is asked for beside keeps."""
+        return bool(self.edits or self.fills or self.tones)
+
+    @property
     def last(self) -> int:
         """The serial of what touched an edit, an area or a tone last, 0 where there is none."""
         return _last(self.edits, self.fills, self.tones)
@@ -176,11 +181,15 @@ def lay(edits: Iterable[Made], new: Made) -> list[Made]:
     return [*below, new]
 
 
-def tidy(edits: Iterable[Made]) -> list[Made]:
-    """Join equal edits of one command; drop those of strength 0 that have nothing to hide."""
+def tidy(edits: Iterable[Made], keeps: Sequence[Held] = ()) -> list[Made]:
+    """Join equal edits of one command; drop those of strength 0 that have nothing to hide.
+
+    One that overrules a keep because it is narrower stays by itself.
+    """
     kept: list[Made] = []
     for made in edits:
-        twin = next((other for other in kept if _same_but_place(other, made)), None)
+        alone = any(same_kind(h.keep, made.edit) and meet(h.keep, made.edit) for h in keeps)
+        twin = next((other for other in kept if _same_but_place(other, made) and not alone), None)
         if twin is not None:
             where = (*twin.edit.where, *made.edit.where)
             kept[kept.index(twin)] = replace(twin, edit=replace(twin.edit, where=where))

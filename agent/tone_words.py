@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.state import Conversation, Toned
+from agent.toning import shared
 from agent.words import spot_noun
 from vision.vocabulary import ToneAttribute
 
@@ -37,10 +38,15 @@ def tone_changes(
     new = {_key(toned) for toned, _ in tones}
     said = [_changed(toned, found, several) for toned, found in tones if toned.tone not in old]
     gone = [toned for toned in before.tones if _key(toned) not in new]
-    return said + [
-        f"the {toned.tone.attribute} of {_spot(toned, several)[0]} is no longer changed"
-        for toned in gone
-    ]
+    left = [toned for toned, _ in tones]
+    return said + [_gone(toned, left, several) for toned in gone]
+
+
+def _gone(toned: Toned, left: Sequence[Toned], several: bool) -> str:
+    what = f"the {toned.tone.attribute} of {_spot(toned, several)[0]}"
+    if shared(left, toned.tone):
+        return f"what was changed of {what} by itself is taken back"
+    return f"{what} is no longer changed"
 
 
 def tone_listing(tones: Sequence[tuple[Toned, ToneMeasure]], several: bool) -> list[str]:

@@ -23,6 +23,7 @@ from agent.usual import TRUSTED
 from llm import commands as say
 from memory.observation import Observation, Preference, Source
 from memory.preferences import Preferences
+from memory.store import StoreError
 from vision import plan
 from vision.errors import FreckleError, NothingToDo
 from vision.vocabulary import FACELESS, LEARNT_KINDS, expand_kind
@@ -38,7 +39,8 @@ class Chat:
 
     `focus` are the faces chosen by name, None before anyone was; `output` is where "save it" goes.
     `plain`: the message at hand says how much of nothing. `corrected` are the kinds that feedback
-    was about.
+    was about, `forgotten` those (or "everything") to be forgotten. `known` is what memory said in
+    this turn, None before it was asked.
     """
 
     desk: Desk
@@ -51,6 +53,7 @@ class Chat:
     written: set[Path] = field(default_factory=set)
     plain: bool = False
     corrected: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
     known: tuple[Preference, ...] | None = None
     visit: str = field(default_factory=lambda: uuid4().hex)
 
@@ -78,7 +81,7 @@ class Chat:
         if self.user is None:
             return ()
         if self.known is None:
-            known = self.memory.recall(self.user, self.desk.scene)
+            known = self.memory.recall(self.user, self.desk.scene, self.visit)
             self.known = tuple(one for one in known if one.confidence >= TRUSTED)
         return self.known
 
@@ -114,7 +117,7 @@ def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
     _grant(chat, wishes, deeds)
     chat.result()  # whoever stops the turn while it renders has taught nothing
     _learn_rules(chat, turn, deeds)
-    _learn_corrections(chat, turn, before)
+    _learn_corrections(chat, turn, before, deeds)
     return deeds
 
 
@@ -225,9 +228,7 @@ def _reset(chat: Chat, deeds: Deeds) -> None:
     present = chat.history.present
     kept = tuple(held for held in present.keeps if held.origin != "policy")
     chat.history = chat.history.then(Conversation(keeps=kept))
-    deeds.notes.append(
-        Note("reset" if present.edits or present.fills or present.tones else "untouched")
-    )
+    deeds.notes.append(Note("reset" if present.edited else "untouched"))
 
 
 def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) -> None:
@@ -240,10 +241,19 @@ def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) ->
         deeds.notes.append(Note("no_user" if source == "explicit" else "glad"))
     elif not learnt or (source == "accepted" and chat.accepted is present):
         deeds.notes.append(Note("nothing_to_learn" if source == "explicit" else "glad"))
-    else:
-        chat.memory.learn(chat.user, learnt)
+    elif _taught(chat, learnt, deeds):
         chat.accepted = present
         deeds.notes += [_habit("learnt", one) for one in learnt]
+
+
+def _taught(chat: Chat, seen: Sequence[Observation], deeds: Deeds) -> bool:
+    """Store what was observed; a memory that cannot be written must not undo the retouching."""
+    try:
+        chat.memory.learn(chat.user, seen)
+    except StoreError as error:
+        deeds.notes.append(Note("unwritten", str(error)))
+        return False
+    return True
 
 
 def _lessons(chat: Chat, source: Source) -> list[Observation]:
@@ -253,7 +263,7 @@ def _lessons(chat: Chat, source: Source) -> list[Observation]:
     return lessons(chat.history.states[: chat.history.at + 1], source, visit)
 
 
-def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None:
+def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: Deeds) -> None:
     """Feedback is learnt at once: not everybody says "perfect" at the end.
 
     Naming another strength for what was done already is feedback, too, and so is a tone on top of
@@ -263,8 +273,11 @@ def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None
     was, now = ({made.edit for made in state.edits} for state in (before, after))
     old, new = ({toned.tone for toned in state.tones} for state in (before, after))
     corrected: set[str] = set()
+    changed = {edit.what for edit in was ^ now} | {tone.attribute for tone in old ^ new}
     if any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
-        corrected |= {edit.what for edit in was ^ now} | {tone.attribute for tone in old ^ new}
+        corrected |= changed
+    if any(isinstance(command, say.Undo | say.Redo) for command in turn.commands):
+        corrected |= changed & chat.corrected  # a correction taken back is one, too
     for command in turn.commands:
         if isinstance(command, say.Reduce):
             corrected |= {edit.what for edit in was - now} & set(expand_kind(command.what))
@@ -273,21 +286,21 @@ def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation) -> None
     if not corrected:
         return
     chat.corrected |= corrected
-    learnt = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    chat.memory.learn(chat.user, learnt)
+    _taught(chat, [o for o in _lessons(chat, "corrected") if o.kind in chat.corrected], deeds)
 
 
-def learn_saved(chat: Chat) -> None:
-    """Saving without a word tells a little of what was said; what was corrected stays so."""
-    if chat.accepted is chat.history.present:
+def learn_saved(chat: Chat, deeds: Deeds) -> None:
+    """Saving without a word tells a little of what was said; what was corrected stays so, and what
+    was forgotten, too."""
+    if chat.accepted is chat.history.present or "everything" in chat.forgotten:
         return
     present = chat.history.present
     proposed: set[str] = {made.edit.what for made in present.edits if made.named == "auto"}
     proposed |= {toned.tone.attribute for toned in present.tones if toned.proposed}
-    told = proposed | chat.corrected
+    told = proposed | chat.corrected | chat.forgotten
     learnt = [one for one in _lessons(chat, "inferred") if one.kind not in told]
     learnt += [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    chat.memory.learn(chat.user, learnt)
+    _taught(chat, learnt, deeds)
 
 
 def _learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
@@ -296,8 +309,7 @@ def _learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
         deeds.notes.append(Note("no_user"))
     elif standing and chat.memory.paused(chat.user):
         deeds.notes.append(Note("paused"))
-    elif standing:
-        chat.memory.learn(chat.user, standing)
+    elif standing and _taught(chat, standing, deeds):
         deeds.notes += [_habit("rule", one) for one in standing]
 
 
@@ -316,8 +328,10 @@ def _forget(chat: Chat, what: str, deeds: Deeds) -> None:
         deeds.notes.append(Note("no_user"))
         return
     gone = chat.memory.forget(chat.user, what)  # type: ignore[arg-type]
-    chat.known = None
     kinds = expand_kind(what) if what != "everything" else ()  # type: ignore[arg-type]
+    chat.known = None
+    chat.forgotten |= {what, *kinds}
+    chat.corrected = {kind for kind in chat.corrected if kinds and kind not in kinds}
     keeps = tuple(
         held
         for held in chat.history.present.keeps
@@ -343,7 +357,7 @@ def _unremembered(state: Conversation, kinds: Sequence[str]) -> Conversation:
             for toned in state.tones
         ),
         keeps=tuple(
-            replace(held, origin="said", reason=None)
+            replace(held, reason=None)
             if held.origin == "remembered" and forgotten(held.keep.what)
             else held
             for held in state.keeps
@@ -357,7 +371,8 @@ def _save(chat: Chat, deeds: Deeds) -> None:
         return
     try:
         deeds.saved = chat.save(chat.output, overwrite=False)
-        learn_saved(chat)
-        deeds.notes.append(Note("saved", str(deeds.saved)))
     except FreckleError as error:
         deeds.notes.append(Note("not_saved", str(error)))
+        return
+    deeds.notes.append(Note("saved", str(deeds.saved)))
+    learn_saved(chat, deeds)

@@ -88,6 +88,13 @@ def sentence(text: str) -> str:
 
 def wish(command: say.Command) -> str:
     """What a command asks for, to be read after "Did you mean to"."""
+    who = getattr(command, "who", None)
+    if who is None:
+        return _wish(command)
+    return f"{_wish(command)} ({f'face {who}' if isinstance(who, int) else plain(who)})"
+
+
+def _wish(command: say.Command) -> str:
     match command:
         case say.Reduce():
             what = noun(command.phrase or command.what if command.what == "other" else command.what)
@@ -103,7 +110,8 @@ def wish(command: say.Command) -> str:
             return f"{more} the edit of {noun(command.what)}{spot} by {percent(abs(command.delta))}"
         case say.Tone():
             spot = place(command.attribute, command.where, command.side)
-            return f"change the {command.attribute}{spot}"
+            more = "raise" if command.amount > 0 else "lower"
+            return f"{more} the {command.attribute}{spot} by {percent(abs(command.amount))}"
         case say.Auto():
             return "retouch whatever I find"
         case say.Forget():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from llm.encoder import (
 )
 from llm.grammar import START, TOKENS, Grammar, Place
 from llm.languages import is_foreign
-from llm.parser import Parsed
+from llm.parser import Parsed, Reading
 from llm.sequences import read
 from llm.words import Message, Speller, split
 from vision.errors import FreckleError
@@ -101,9 +101,21 @@ class EmbeddedParser:
             turn = Turn(commands=[Unsupported(phrase=message.text)])
             return Parsed(turn, 1.0, foreign=True)
         with self._lock, _one_thread(), torch.inference_mode():
-            best = self._search(message, state)
-        confidence = math.exp(best.score / self._temperature)
-        return Parsed(read(best.indices, message, state), min(1.0, confidence))
+            found = self._search(message, state)
+        first, *others = self._readings(found, message, state)
+        return Parsed(first.turn, first.confidence, alternatives=tuple(others))
+
+    def _readings(
+        self, found: Iterable[Hypothesis], message: Message, state: State | None
+    ) -> list[Reading]:
+        """What hypotheses say, each turn once; sequences that differ may say the same."""
+        readings: list[Reading] = []
+        for one in found:
+            turn = read(one.indices, message, state)
+            if all(turn != reading.turn for reading in readings):
+                confidence = min(1.0, math.exp(one.score / self._temperature))
+                readings.append(Reading(turn, confidence))
+        return readings
 
     def phrase_state(self, text: str, command: Command, state: State | None = None) -> Tensor:
         """The hidden state of what a parsed command of `text` quotes: (384,), float32, on the CPU.
@@ -129,8 +141,9 @@ class EmbeddedParser:
             states = self._model.encoder(sources.pieces, sources.segments, sources.padding)[0]
         return pool_words(states, source, quoted[0], quoted[-1]).float().cpu()
 
-    def _search(self, message: Message, state: State | None) -> Hypothesis:
-        """The most probable allowed sequence, by beam search."""
+    def _search(self, message: Message, state: State | None) -> list[Hypothesis]:
+        """The most probable allowed sequences, the best first, by beam search. It ends when the
+        best is sure, so that there may be only one."""
         grammar = Grammar(message, state)
         device = next(self._model.parameters()).device
         sources = collate_sources([encode_source(self._tokenizer, message, state)]).to(device)
@@ -150,7 +163,7 @@ class EmbeddedParser:
             beam = [one for _, one in going]
             rows = torch.tensor([row for row, _ in going], device=device)
             memory.follow(rows)
-        return max(ended, key=lambda one: _worth(one, message))
+        return sorted(ended, key=lambda one: _worth(one, message), reverse=True)[:BEAM]
 
     def _grow(
         self, grammar: Grammar, beam: list[Hypothesis], scores: Tensor

@@ -12,9 +12,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """One way to understand a message, and how probable the parser finds it (0..1)."""
+
+    turn: Turn
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Parsed:
     """What one message means, and how sure the parser is (0..1).
 
+    `alternatives` are other readings, the most probable first, no two alike; empty where the parser
+    weighs none.
     `foreign`: the message is in a language that the parser does not know, so its turn is one
     `unsupported` that quotes it whole.
     `trouble` says why the model that was chosen did not answer itself ("qwen3 cannot be reached").
@@ -24,6 +34,7 @@ class Parsed:
     confidence: float
     foreign: bool = False
     trouble: str | None = None
+    alternatives: tuple[Reading, ...] = ()
 
 
 class Parser(Protocol):

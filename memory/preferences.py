@@ -75,14 +75,21 @@ class Preferences:
             session.add_all(rows)
         return len(rows)
 
-    def recall(self, user: str | None, scene: PhotoScene | None = None) -> tuple[Preference, ...]:
+    def recall(
+        self, user: str | None, scene: PhotoScene | None = None, visit: str | None = None
+    ) -> tuple[Preference, ...]:
         """What this user's observations add up to for such a photo, ordered by kind and region.
 
-        Without a scene every photo counts alike. While memory is paused nothing is recalled.
+        Without a scene every photo counts alike. Of the `visit` at hand only what was said outright
+        counts: its feedback is about what was just proposed, and must not feed itself back. While
+        memory is paused nothing is recalled. Raises `PreferenceError` for what is no name.
         """
         if user is None:
             return ()
-        return self._weigh(self._observations(user, unless_paused=True), scene)
+        seen = self._observations(named(user), unless_paused=True)
+        if visit is not None:
+            seen = [one for one in seen if one.visit != visit or one.source == "explicit"]
+        return self._weigh(seen, scene)
 
     def show(self, user: str) -> tuple[Preference, ...]:
         """All that is remembered, for people: every item tells its `reason`, paused or not."""

@@ -7,6 +7,7 @@ Every failure of the database is a `StoreError` that names it.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -206,7 +207,10 @@ class Store:
 
     def _made(self) -> Engine:
         if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            # What is remembered is nobody else's on this machine.
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not str(self._file).startswith("file:"):
+                os.close(os.open(self._file, os.O_CREAT | os.O_RDONLY, 0o600))
         return _engine(self._url)
 
     def migrate(self, revision: str = "head") -> None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from agent import RetouchAgent
-    from agent.session import Reply, Session
+    from agent.outcome import Reply
+    from agent.session import Session
     from vision.pipeline import FaceAnalysis
 
 # Places that `detect` tells apart; together they cover the face.

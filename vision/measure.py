@@ -18,16 +18,22 @@ from vision.pipeline import (
     Rendering,
     protected,
     protected_from_tones,
+    withheld,
 )
-from vision.plan import Edit, Keep, Plan
+from vision.plan import Keep, Plan
 from vision.tone_map import ToneMeasure, blocks, kept_masks
 from vision.vocabulary import NETWORK_KINDS
+
+# An edit is judged where at least this much of it is let through.
+IN_FORCE = 0.9
 
 
 @dataclass(frozen=True)
 class EditMeasure:
     """One edit: `found` is the share of the face area, severities are 0..1 over the found area,
-    `reduction` is 1 - after / before (negative when it got worse, 0 when nothing was found)."""
+    `reduction` is 1 - after / before (negative when it got worse, 0 when nothing was found).
+
+    Severities leave out what a keep or a later edit holds back, unless that is all there is."""
 
     found: float
     severity_before: float
@@ -69,14 +75,17 @@ def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement
     """Run the detector on the result and compare it with the photo, pixel by pixel."""
     before, after = analysis.photo, rendering.photo
     seen: dict[tuple, engine.Found] = {}
-    edits = tuple(_edit(analysis.faces[e.face], e, after, seen) for e in plan.edits)
+    edits = tuple(
+        _edit(analysis.faces[e.face], n, plan, after, seen) for n, e in enumerate(plan.edits)
+    )
     kept = tuple(_keep(analysis, k, plan, after) for k in plan.keeps)
     outside = _largest_change(before.pixels, after.pixels, ~rendering.touched)
     tones = tuple(analysis.stage.measure(tone, after) for tone in plan.tones)
     return Measurement(edits, kept, outside, _fills(analysis, plan, rendering), tones)
 
 
-def _edit(face: FaceAnalysis, edit: Edit, after: Photo, seen: dict) -> EditMeasure:
+def _edit(face: FaceAnalysis, number: int, plan: Plan, after: Photo, seen: dict) -> EditMeasure:
+    edit = plan.edits[number]
     marks = face.marks(edit.what, edit.phrase)
     area = (marks.owner > FOUND) & (face.place(edit.where, edit.side) > 0.5)
     if not area.any():
@@ -89,8 +98,24 @@ def _edit(face: FaceAnalysis, edit: Edit, after: Photo, seen: dict) -> EditMeasu
     found = seen[key]
     owner = found.owners[NETWORK_KINDS.index(marks.kind)]
     severity = np.clip(owner * found.amplitude / SEVERE, 0, 1)
-    start, end = float(marks.severity[area].mean()), float(severity[area].mean())
+    # Where another wish holds the edit back it has not fallen short of its own.
+    own = area & (_in_force(face, number, plan) > IN_FORCE)
+    judged = own if own.any() else area
+    start, end = float(marks.severity[judged].mean()), float(severity[judged].mean())
     return EditMeasure(float(area.sum() / face.face_area), start, end, 1 - end / max(start, 1e-6))
+
+
+def _in_force(face: FaceAnalysis, number: int, plan: Plan) -> np.ndarray:
+    """(512, 512) float32 0..1, how much of an edit, by its number in the plan, keeps and later
+    edits of the same marks let through."""
+    edit = plan.edits[number]
+    keeps = [keep for keep in plan.keeps if keep.face == edit.face]
+    free = 1 - withheld(face, keeps, edit)
+    mark = face.marks(edit.what, edit.phrase).kind
+    for later in plan.edits[number + 1 :]:
+        if later.face == edit.face and face.marks(later.what, later.phrase).kind == mark:
+            free *= 1 - face.place(later.where, later.side) * (1 - withheld(face, keeps, later))
+    return free
 
 
 def _fills(analysis: Analysis, plan: Plan, rendering: Rendering) -> tuple[FillMeasure, ...]:

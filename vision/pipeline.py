@@ -340,7 +340,7 @@ def _strengths(
         _, own = asked.setdefault(id(found), (found, _Wanted(nothing, nothing + 1)))
         channel = NETWORK_KINDS.index(face.marks(edit.what, edit.phrase).kind)
         place = face.place(edit.where, edit.side)
-        allowed = place * (1 - _withheld(face, keeps, edit))
+        allowed = place * (1 - withheld(face, keeps, edit))
         own.efforts[channel] += place * (edit.effort - own.efforts[channel])
         for _, wanted in asked.values():
             strength = edit.strength if wanted is own else 0.0
@@ -372,7 +372,7 @@ def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
     return float(narrow.sum()) < 0.9 * float(wide.sum())
 
 
-def _withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
+def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
     """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
     held = np.zeros_like(face.skin)
     for keep in keeps:

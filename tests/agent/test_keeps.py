@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def reduce(what, strength=1.0, **place):
     return {"do": "reduce", "what": what, "strength": strength, **place}
@@ -188,3 +190,21 @@ def test_a_keep_said_twice_is_one(opened):
     assert len(talk.do(keep("moles")).report.kept) == 1
     talk.do({"do": "auto", "strength": 0.5})
     assert len(talk.do(keep("freckles")).report.kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked", "free", "held"),
+    [
+        ({"where": ["face"], "side": "left"}, {"where": ["cheeks"]}, "cheeks", "forehead"),
+        ({"where": ["t_zone"]}, {"where": ["nose", "cheeks"]}, "nose", "chin"),
+        ({"where": ["cheeks"]}, {"where": ["face"], "side": "left"}, "cheeks", None),
+    ],
+)
+def test_a_keep_that_is_said_to_be_lifted_is(opened, kept, asked, free, held):
+    talk = opened()
+    talk.do(keep("wrinkles", **kept))
+    reply = talk.do(reduce("wrinkles", **asked))
+    assert "that is lifted for this photo" in reply.text and "as far as" not in reply.text
+    assert talk.strength("wrinkles", free) == 1.0
+    assert held is None or talk.strength("wrinkles", held) == 0
+    assert talk.do(keep("wrinkles")).changed and talk.strength("wrinkles", free) == 0

@@ -194,3 +194,13 @@ def test_a_damaged_mask_in_a_recipe_is_refused_in_one_line(talk, change, told):
     with pytest.raises(RecipeError, match=told) as error:
         apply(talk.session.photo, Recipe.from_json(json.dumps(written)), talk.studio)
     assert "\n" not in str(error.value)
+
+
+def test_a_mask_to_keep_says_what_of_it_is_kept(talk):
+    beside, on_face = mask(talk, ("acne", "background")), mask(talk, MOLE)
+    off = talk.session.keep(beside)
+    assert off.text == "What you marked touches no face: I can only keep what does."
+    assert talk.session.conversation.keeps == ()
+    partly = talk.session.keep(beside | on_face)
+    assert "I keep the part of what you marked that lies on a face" in partly.text
+    assert "left as it was" not in partly.text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from memory.preferences import PreferenceError
 from vision import photo as photos
 
 AUTO = {"do": "auto", "strength": 0.5}
@@ -290,3 +293,18 @@ def test_neither_pixels_nor_file_names_reach_the_database(memory, opened, tmp_pa
     session.say(talk.script.learn("forget all", {"do": "forget", "what": "everything"}))
     emptied = b"".join(path.read_bytes() for path in (tmp_path / "home").iterdir())
     assert b"fix a file" not in emptied and len(emptied) <= size
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201])
+def test_what_is_no_name_is_refused_before_any_work(opened, name):
+    with pytest.raises(PreferenceError, match="a user name has 1 to 200 characters"):
+        opened(user=name)
+
+
+def test_a_correction_that_is_undone_is_not_remembered(opened, memory):
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles", 0.8))
+    talk.do({"do": "adjust", "what": "wrinkles", "delta": -0.4})
+    assert [one.strength for one in memory.why("mia", "wrinkles")] == [0.4]
+    talk.do({"do": "undo"})
+    assert [one.strength for one in memory.why("mia", "wrinkles")] == [0.8]

@@ -9,6 +9,7 @@ from skimage.data import astronaut
 from agent import RetouchAgent
 from agent.recipe import Recipe, RecipeError, apply
 from llm.commands import Turn
+from vision.compose import soften
 from vision.vocabulary import LEARNT_KINDS
 
 
@@ -92,6 +93,22 @@ def test_restoring_a_part_brings_its_pixels_back(session):
     different = (session.result.pixels != session.photo.pixels).any(axis=2)[y0:y1, x0:x1]
     assert there.any()
     assert not (different & there).any()
+
+
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"do": "restore", "what": "freckles", "where": ["cheeks"]},
+        {"do": "keep", "what": "everything", "where": ["cheeks"]},
+    ],
+)
+def test_giving_back_a_part_leaves_the_rest_as_it_is(session, less):
+    do(session, {"do": "reduce", "what": "freckles", "where": ["face"], "strength": 0.3})
+    before = session.result
+    assert do(session, less).changed
+    cheeks = session.analysis.faces[0].place(("cheeks",)) > 0
+    elsewhere = on_photo(session, soften(cheeks.astype(np.float32))) == 0
+    assert not ((session.result.pixels != before.pixels).any(axis=2) & elsewhere).any()
 
 
 def test_history_walks_over_identical_bytes(session):

@@ -31,7 +31,7 @@ def test_a_recipe_is_replayed_to_the_byte(talk):
 def test_it_holds_the_plan_and_no_pixels(talk):
     recipe = talk.session.recipe()
     written = json.loads(recipe.to_json())
-    assert set(written) == {"version", "photo", "weights", "faces", "edits", "keeps"}
+    assert set(written) == {"version", "freckle", "photo", "weights", "faces", "edits", "keeps"}
     assert written["photo"] == talk.session.photo.digest
     assert [edit.strength for edit in recipe.plan.edits] == [0.5, 1.0, 0.4, 0.0]
 
@@ -48,6 +48,23 @@ def test_other_weights_are_refused(talk, sums):
     talk.studio.sums = sums
     with pytest.raises(RecipeError, match="weights"):
         apply(talk.session.photo, recipe, talk.studio)
+
+
+def test_another_version_of_the_program_is_refused(talk, monkeypatch):
+    recipe = talk.session.recipe()
+    monkeypatch.setattr("agent.recipe.metadata.version", lambda name: "99.1")
+    with pytest.raises(RecipeError, match=f"freckle {recipe.freckle}, and this is 99.1"):
+        apply(talk.session.photo, recipe, talk.studio)
+
+
+def test_faces_at_other_places_are_refused(talk):
+    recipe = talk.session.recipe()
+    (x, *rest), *others = recipe.faces
+    near = recipe.model_copy(update={"faces": [(x + 0.2, *rest), *others]})
+    apply(talk.session.photo, near, talk.studio)
+    moved = recipe.model_copy(update={"faces": [(x + 9, *rest), *others]})
+    with pytest.raises(RecipeError, match="at other places"):
+        apply(talk.session.photo, moved, talk.studio)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +93,12 @@ def test_a_strength_out_of_range_is_refused(talk):
     written["edits"][0]["strength"] = 5
     with pytest.raises(RecipeError, match="strength"):
         Recipe.from_json(json.dumps(written))
+
+
+def test_a_photo_without_a_face_has_a_recipe(nobody):
+    talk = nobody()
+    talk.do({"do": "tone", "attribute": "brightness", "where": ["image"], "amount": 0.3})
+    recipe = Recipe.from_json(talk.session.recipe().to_json())
+    replayed = apply(talk.session.photo, recipe, talk.studio)
+    assert replayed.pixels.tobytes() == talk.session.result.pixels.tobytes()
+    assert replayed.pixels.tobytes() != talk.session.photo.pixels.tobytes()

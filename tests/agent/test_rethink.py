@@ -98,3 +98,20 @@ def test_undo_shows_exactly_what_it_showed(stubborn):
         talk.do({"do": "reduce", "what": "acne", "where": ["face"], "strength": strength})
     talk.session.undo(3)
     assert (talk.session.result.pixels == first).all()
+
+
+def test_what_got_worse_is_not_called_weaker(stubborn):
+    talk = stubborn(-0.2)
+    reply = talk.do({"do": "reduce", "what": "acne", "where": ["face"], "strength": 0.5})
+    assert "the acne is not weaker" in reply.text.lower()
+
+
+def test_what_goes_too_far_is_said(opened):
+    talk = opened()
+    talk.studio._strengths = lambda analysis, plan: [
+        (*cell, 0.8) for edit in plan.edits for cell in talk.studio._cells(analysis, edit)
+    ]
+    reply = talk.do({"do": "reduce", "what": "acne", "where": ["face"], "strength": 0.3})
+    assert reply.report.edits[0].reduction == pytest.approx(0.8)
+    assert "That took more than was asked of the acne (30% was asked)." in reply.text
+    assert "took more" not in talk.do({"do": "reduce", "what": "acne", "strength": 0.75}).text

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agent import RetouchAgent
+from agent.progress import Stopped
 from agent.questions import ASK_BELOW
 from llm.commands import Turn, Unsupported
 from llm.parser import Parsed
@@ -323,3 +324,40 @@ def test_another_language_is_answered_with_what_it_needs(opened):
     assert "only understand English" in reply.text and "larger language model" in reply.text
     assert "outside of what I do" not in reply.text
     assert reply.report.commands == tuple(turn.commands)
+
+
+def test_what_is_asked_after_starting_over_is_told(opened):
+    talk = opened()
+    talk.do({"do": "reduce", "what": "wrinkles", "strength": 0.5})
+    reply = talk.do({"do": "reset"}, ACNE)
+    assert reply.text == "Started over: the acne is no longer to be found."
+    assert talk.do({"do": "reset"}).text == "This is the untouched photo again."
+    assert "untouched" not in talk.do({"do": "reset"}, ACNE).text
+    assert "untouched photo already" in opened().do({"do": "reset"}).text
+
+
+def test_a_stopped_turn_leaves_focus_and_question_as_they_were(opened):
+    def stop(stage):
+        if stage == "retouching":
+            raise Stopped
+
+    talk = opened(RIGHT, RIGHT, sizes=[120, 100])
+    text = talk.script.learn("the second", {**ACNE, "who": 2})
+    with pytest.raises(Stopped):
+        talk.session.say(text, stop)
+    assert talk.session.focus == (0,)
+    assert talk.do(ACNE).outcome == "asked"
+    with pytest.raises(Stopped):
+        talk.session.say("2", stop)
+    assert talk.session.question is not None
+    assert talk.session.say("2").changed and talk.strength("acne", "chin", face=1) == 1.0
+
+
+def test_what_is_so_already_is_said(opened):
+    talk = opened()
+    keep = {"do": "keep", "what": "freckles"}
+    talk.do(keep)
+    again = talk.do(keep)
+    assert (again.text, again.exit_code) == ("The freckles are kept already.", 3)
+    nothing = talk.do({"do": "restore", "what": "everything"})
+    assert nothing.text == "Nothing has been changed yet."

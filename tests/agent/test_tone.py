@@ -228,6 +228,12 @@ def test_several_faces_are_asked_about_only_where_a_face_is_meant(opened):
 
 def test_without_a_face_the_whole_photo_has_a_tone_and_nothing_else(nobody):
     talk = nobody()
+    both = talk.do(
+        {"do": "tone", "attribute": "brightness", "where": ["image"], "amount": 0.1},
+        {"do": "reduce", "what": "acne", "strength": 1.0},
+    )
+    assert both.changed and "nothing was changed" not in both.text
+    talk.session.reset()
     assert talk.do(tone(0.3)).changed
     talk.do({"do": "adjust", "what": "last", "delta": 0.1})
     assert talk.light("hair") == 0.4
@@ -279,3 +285,13 @@ def test_marks_are_judged_before_the_photo_is_toned(talk):
     report = talk.do(tone(-0.5, "face")).report
     assert report.edits[: len(healed)] == healed
     assert len(report.edits) == len(healed) + 1
+
+
+def test_a_tone_taken_back_inside_another_is_not_told_to_be_gone(opened):
+    talk = opened()
+    whole = {"do": "tone", "attribute": "brightness", "where": ["image"], "amount": 0.3}
+    talk.do(whole)
+    talk.do(whole | {"where": ["face"], "amount": 0.2})
+    told = talk.do({"do": "undo"}).text
+    assert "what was changed of the brightness of the face by itself is taken back" in told.lower()
+    assert "brightness of the whole photo is no longer changed" in talk.do({"do": "undo"}).text

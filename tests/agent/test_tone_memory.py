@@ -168,3 +168,29 @@ def test_forgetting_takes_the_reason_away(likes):
     talk.session.reset()
     talk.do(AUTO)
     assert toned(talk) == []
+
+
+def test_a_remembered_keep_is_told_where_a_tone_is_the_first_edit(opened):
+    opened(user="mia").do({"do": "keep", "what": "freckles", "always": True})
+    lit = {"do": "tone", "attribute": "brightness", "where": ["face"], "amount": 0.3}
+    assert "freckles were left untouched because you asked" in opened(user="mia").do(lit).text
+
+
+def test_light_that_memory_brought_is_listed_and_can_be_taken_back(likes):
+    talk = likes(tone(0.3), tone(-0.2, "face", attribute="colorfulness"))
+    talk.do(AUTO)
+    proposals = talk.session.proposals()
+    assert [one.text for one in proposals] == [
+        "brightness of the whole photo +30%", "colorfulness of the face -20%",
+    ]  # fmt: skip
+    assert all("happy with" in one.reason for one in proposals)
+    for one in proposals:
+        assert talk.session.perform(one.back).changed
+    assert toned(talk) == [] and talk.session.proposals() == ()
+
+
+def test_the_usual_is_told_when_it_comes_and_not_again(likes):
+    talk = likes(tone(0.3), {"do": "reduce", "what": "acne", "strength": 0.8})
+    assert "brightness by +30% as usual" in talk.do(AUTO).text
+    again = talk.do(AUTO)
+    assert again.outcome == "nothing" and "usual" not in again.text

@@ -123,6 +123,15 @@ def test_every_text_has_an_answer(parser, text):
     assert 0 <= parsed.confidence <= 1
 
 
+def test_other_readings_are_handed_out_each_once(parser):
+    found = [parser.parse(text) for text in ("zap stuff", "hmm spots or not", "smooth", "mouth")]
+    assert any(one.alternatives for one in found)
+    for one in found:
+        turns = [one.turn, *(other.turn for other in one.alternatives)]
+        assert all(turn not in turns[:at] for at, turn in enumerate(turns))
+        assert all(0 < other.confidence <= one.confidence for other in one.alternatives)
+
+
 def test_threads_get_the_answers_of_one_thread(parser):
     texts = ["zap the zit on my nose", "keep the scar", "too much", "brighter please"]
     alone = {text: parser.parse(text) for text in texts}

@@ -23,6 +23,11 @@ def test_a_write_creates_folder_and_schema(memory, file):
         assert link.execute("pragma journal_mode").fetchone() == ("wal",)
 
 
+def test_what_is_remembered_is_read_by_its_owner_alone(memory, file):
+    memory.learn("mia", [KEEP])
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
 def test_the_migrations_make_what_the_models_describe(memory, file):
     memory.learn("mia", [KEEP])
     with create_engine(f"sqlite:///{file}").connect() as link:

@@ -135,9 +135,15 @@ def test_a_question_comes_with_its_answers():
     understood = [WhichFace(TURN, (0, 2)).answer(one["value"], boxes) for one in which]
     assert understood == [(0,), (2,), (0, 1, 2)]
 
-    doubt = DidYouMean(TURN)
+    doubt = DidYouMean((TURN,))
     yes, no, _ = turns.options(SimpleNamespace(question=doubt))
-    assert doubt.yes(yes["value"]) and doubt.no(no["value"])
+    assert doubt.answer(yes["value"]) == TURN and doubt.no(no["value"])
+    other = Turn.model_validate({"commands": [{"do": "keep", "what": "moles"}]})
+    doubt = DidYouMean((other, TURN))
+    *readings, neither, _ = turns.options(SimpleNamespace(question=doubt))
+    assert [doubt.answer(one["value"]) for one in readings] == [other, TURN]
+    assert readings[0]["label"] == "Keep the moles"
+    assert doubt.answer(neither["value"]) is None and doubt.no(neither["value"])
     assert turns.options(SimpleNamespace(question=None)) == []
 
 

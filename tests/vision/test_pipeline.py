@@ -66,6 +66,24 @@ def test_no_effort_reaches_what_is_kept(astronaut):
     assert measured.outside_max_change == 0
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"keeps": (Keep("everything", ("cheeks",)),)},
+        {"edits": (Edit("freckles", FACE, 0.3), Edit("freckles", ("cheeks",), 0.0))},
+    ],
+)
+def test_an_edit_is_judged_where_nothing_holds_it_back(astronaut, around):
+    plan = Plan(**{"edits": (Edit("freckles", FACE, 0.3),)} | around)
+    held = measure(astronaut, plan, pipeline.render(astronaut, plan)).edits[0]
+    alone = Plan((Edit("freckles", FACE, 0.3),))
+    nose = Plan((*alone.edits, Edit("freckles", ("nose",), 0.3)))
+    rendering = pipeline.render(astronaut, alone)
+    free, on_nose = measure(astronaut, nose, rendering).edits
+    assert held.found == free.found
+    assert abs(held.reduction - on_nose.reduction) < 0.1
+
+
 def test_what_is_kept_and_what_is_outside_does_not_change(astronaut):
     plan = Plan(EVERYTHING.edits, (Keep("wrinkles", FACE), Keep("everything", ("nose",))))
     rendering = pipeline.render(astronaut, plan)

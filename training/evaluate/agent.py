@@ -25,7 +25,7 @@ import numpy as np
 import typer
 
 from agent import RetouchAgent, Session
-from agent.session import Reply
+from agent.outcome import Reply
 from agent.state import Conversation, Made
 from agent.studio import LocalStudio
 from llm.parser import Parser, load_parser

@@ -125,7 +125,7 @@ class RememberingParser(EmbeddedParser):
     """The embedded parser; a sentence is not searched again while the same of the things that it
     names are in force."""
 
-    def _search(self, message: Message, state: State | None) -> Hypothesis:
+    def _search(self, message: Message, state: State | None) -> list[Hypothesis]:
         edits = state.edits if state else []
         named = {edit.what for edit in edits if WORDS.get(edit.what, "") in message.text}
         key = message.text, tuple(sorted(named)), bool(edits)

@@ -21,8 +21,8 @@ from vision.vocabulary import LEARNT_KINDS, TEETH_KINDS, Kind
 
 if TYPE_CHECKING:
     from agent import Session
+    from agent.outcome import Reply
     from agent.overview import Finding
-    from agent.session import Reply
     from vision.spots import Spot
 
 # Names of one mark, after "this".

@@ -16,7 +16,8 @@ from typing import Any
 
 import gradio as gr
 
-from agent.session import Reply, default_output
+from agent.outcome import Reply
+from agent.session import default_output
 from llm.commands import Redo, Turn, Undo
 from ui.web import findings, memory_panel, turns, views
 from ui.web.accounts import Profiles

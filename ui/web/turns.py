@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.outcome import Reply
 from agent.progress import Stage, Stopped, Watch
 from agent.questions import DidYouMean, WhichFace
-from agent.session import Reply
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ BROKEN = (
     "Please say it again, or open the photo anew."
 )
 SAVED = "“Download” under the picture gives you the file."
-YES, NO, ANOTHER_WAY, EVERYONE = "Yes", "No", "Put it another way", "Everyone"
+YES, NO, NEITHER = "Yes", "No", "None of these"
+ANOTHER_WAY, EVERYONE = "Put it another way", "Everyone"
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,11 @@ def options(session: Session) -> list[dict[str, str]]:
     match session.question:
         case WhichFace() as question:
             answers = [*(f"Face {face + 1}" for face in question.faces), EVERYONE]
-        case DidYouMean():
+        case DidYouMean(readings=(_,)):
             answers = [YES, NO, ANOTHER_WAY]
+        case DidYouMean() as question:
+            choices = (choice[0].upper() + choice[1:] for choice in question.choices)
+            answers = [*choices, NEITHER, ANOTHER_WAY]
         case _:
             answers = []
     return [{"label": answer, "value": answer} for answer in answers]

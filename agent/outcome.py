@@ -1,0 +1,50 @@
+"""What one message led to, as front ends get it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from agent.report import Report
+from agent.turn import View
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from vision.photo import Photo
+
+Outcome = Literal["changed", "answered", "nothing", "asked"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one message led to.
+
+    `outcome`: the photo "changed"; a question was "answered"; a change was asked for but "nothing"
+    changed; or the agent "asked" back. `view` is what the user wants to look at, `saved` the file
+    that "save it" wrote.
+    """
+
+    text: str
+    report: Report
+    outcome: Outcome
+    photo: Photo = field(repr=False)
+    view: View | None = None
+    saved: Path | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether any pixel differs from before the message."""
+        return self.outcome == "changed"
+
+    @property
+    def exit_code(self) -> int:
+        """0 where the photo changed, 3 where the message was understood and nothing changed."""
+        return 0 if self.changed else 3
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The present result at the photo's full size, 8-bit sRGB."""
+        return self.photo.to_pil()
