@@ -72,6 +72,9 @@ class _Granted(Draft):
     # -- reduce ---------------------------------------------------------------------------------
 
     def _reduce(self, wish: Reduce) -> None:
+        if wish.what == "other" and not wish.phrase:  # "make it 50%": what the last such edit named
+            named = [made.edit.phrase for made in self.edits if made.edit.what == "other"]
+            wish = wish.model_copy(update={"phrase": named[-1] if named else None})
         faces = self._faces(wish.who, self.scene.focus)
         kinds = self._learnt(wish.what, wish.phrase, faces, "not_learnt")
         where = tuple(wish.where)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from llm.commands import Command, State, Turn, Unsupported
 from llm.encoder import (
     ParserModel,
     Shape,
+    Source,
     collate_sources,
     encode_source,
     merge_lora,
@@ -42,6 +43,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 BEAM = 4
 # Log-probability that an unused share ("30%") costs; two of them outweigh any doubt seen in tests.
 UNUSED_NUMBER = 4.0
+# How far below the best, in log-probability, a sequence is followed: more than `UNUSED_NUMBER`.
+HOPELESS = 9.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,6 @@ class EmbeddedParser:
         self._tokenizer = tokenizer
         self._speller = speller
         self._temperature = temperature
-        self._lock = threading.Lock()
 
     @classmethod
     def load(cls, settings: Settings | None = None, *, weights: Path = WEIGHTS) -> EmbeddedParser:
@@ -100,8 +102,7 @@ class EmbeddedParser:
         if is_foreign(message, self._speller):
             turn = Turn(commands=[Unsupported(phrase=message.text)])
             return Parsed(turn, 1.0, foreign=True)
-        with self._lock, _one_thread(), torch.inference_mode():
-            found = self._search(message, state)
+        found = _parsing_thread().submit(self._search, message, state).result()
         first, *others = self._readings(found, message, state)
         return Parsed(first.turn, first.confidence, alternatives=tuple(others))
 
@@ -136,11 +137,16 @@ class EmbeddedParser:
         if start < 0 or not quoted:
             raise FreckleError(f"no word of {phrase!r} stands in the message {text!r}")
         source = encode_source(self._tokenizer, message, state)
-        with self._lock, _one_thread(), torch.inference_mode():
-            sources = collate_sources([source]).to(next(self._model.parameters()).device)
-            states = self._model.encoder(sources.pieces, sources.segments, sources.padding)[0]
+        states = _parsing_thread().submit(self._states, source).result()
         return pool_words(states, source, quoted[0], quoted[-1]).float().cpu()
 
+    @torch.inference_mode()
+    def _states(self, source: Source) -> Tensor:
+        """The encoder's last layer, (pieces, 384)."""
+        sources = collate_sources([source]).to(next(self._model.parameters()).device)
+        return self._model.encoder(sources.pieces, sources.segments, sources.padding)[0]
+
+    @torch.inference_mode()
     def _search(self, message: Message, state: State | None) -> list[Hypothesis]:
         """The most probable allowed sequences, the best first, by beam search. It ends when the
         best is sure, so that there may be only one."""
@@ -180,18 +186,24 @@ class EmbeddedParser:
         return [
             (row, Hypothesis((*beam[row].indices, i), grammar.step(beam[row].place, i), score))
             for score, row, i in options[:BEAM]
+            if score > options[0][0] - HOPELESS
         ]
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Steps this small gain nothing from threads, and wait for each other on a busy machine."""
+@cache
+def _parsing_thread() -> ThreadPoolExecutor:
+    """The one thread that parses, on one core: steps this small gain nothing from more, and wait
+    for each other on a busy machine. All other threads keep theirs."""
     threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(1, "parser", initializer=_alone)
+    pool.submit(int).result()
+    torch.set_num_threads(threads)  # a new thread's number is the process's, too, until it is asked
+    return pool
+
+
+def _alone() -> None:
     torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    torch.get_num_threads()  # binds this thread to its number before the process gets its own back
 
 
 def _worth(one: Hypothesis, message: Message) -> float:

@@ -189,3 +189,12 @@ def test_undo_within_a_message(talk):
     talk.do({"do": "undo"}, {"do": "reduce", "what": "acne", "strength": 1.0})
     assert talk.strength("wrinkles", "nose") == 0
     assert talk.strength("acne", "chin") == 1.0
+
+
+def test_a_number_for_what_the_user_named_is_about_the_same_words(talk):
+    """The parser knows of an edit of `other` no more than that (commands.md, state)."""
+    talk.do({"do": "reduce", "what": "other", "strength": 1.0, "phrase": "my bruise"})
+    reply = talk.do({"do": "reduce", "what": "other", "where": ["face"], "strength": 0.4})
+    *_, edit = reply.report.edits
+    assert (edit.what, edit.strength) == ("other", 0.4)
+    assert "bruise" in reply.text

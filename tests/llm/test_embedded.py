@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -145,6 +146,22 @@ def test_threads_get_the_answers_of_one_thread(parser):
     for thread in threads:
         thread.join()
     assert together == alone
+
+
+def test_parsing_leaves_other_threads_their_cores(parser):
+    """Torch's number of threads belongs to a thread and to the process at once."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(1) as busy:
+            parsing = busy.submit(lambda: [parser.parse("soften the lines") for _ in range(5)])
+            seen = []
+            while not parsing.done():
+                with ThreadPoolExecutor(1) as fresh:
+                    seen.append(fresh.submit(torch.get_num_threads).result())
+        assert seen and set(seen) == {3}
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_missing_weights_are_named(tmp_path):
