@@ -19,6 +19,7 @@ from training.imperfections.render import base_of, own_marks, seen
 from vision.compose import CLOSED
 from vision.detector import Gate
 from vision.engine import RetouchEngine
+from vision.errors import FreckleError
 from vision.vocabulary import NETWORK_KINDS
 from vision.weights_file import RETOUCH_FOLDER, save_gate
 
@@ -36,8 +37,10 @@ def calibrate(
     Squared errors, in the geometric mean over faces, so that faint and strong marks count alike;
     below 1 the edit does more good than harm. The choice for each kind is written into `folder`;
     a kind that was on none of the faces is missing from the scores, and keeps its gate as trained.
+
+    Raises:
+        FreckleError: there are no validation faces in `data`.
     """
-    save_gate(Gate(), folder)
     engine = RetouchEngine(folder)
     rng = np.random.default_rng(seed)
     choices = list(product(OPENNESS, range(1, PASSES + 1)))
@@ -45,6 +48,8 @@ def calibrate(
         kind: {choice: [] for choice in choices} for kind in NETWORK_KINDS
     }
     held_out = [row for row in rows(data, split="val") if row.path.parent.name == "faces"]
+    if not held_out:
+        raise FreckleError(f"{data} holds no faces of the split val; give another --data DIR")
     for index, row in enumerate(held_out[:faces]):
         base = base_of(row)
         truth = mixed_face(base, index, rng)

@@ -28,7 +28,7 @@ from vision.detector import NetworkConfig
 from vision.errors import FreckleError
 from vision.prompts import text_tower
 from vision.retoucher import RetouchNetwork
-from vision.weights_file import RETOUCH_FOLDER, load_network, save_network
+from vision.weights_file import load_network, save_network
 
 RUN = Path("runs/vision")
 
@@ -167,7 +167,9 @@ def main(
     folder: Annotated[
         Path, typer.Option("--run", help="samples and checkpoint; resumed if there")
     ] = RUN,
-    out: Annotated[Path, typer.Option(help="where model.safetensors goes")] = RETOUCH_FOLDER,
+    out: Annotated[
+        Path | None, typer.Option(help="where model.safetensors goes; default: RUN/weights")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="wall clock of all sessions together")] = 60,
     steps: Annotated[int | None, typer.Option(help="length of the run, instead of minutes")] = None,
     variants: Annotated[int, typer.Option(help="painted samples a face")] = 2,
@@ -204,7 +206,8 @@ def main(
         Features(features) if features else None,
         load_image_tower(clip_tower) if clip_tower else None,
     )
-    print(f"wrote {train(data, folder, out, options, teacher, pairs, teachers)}")
+    file = train(data, folder, out or folder / "weights", options, teacher, pairs, teachers)
+    print(f"wrote {file}")
 
 
 def _switched_off(names: list[str]) -> dict[str, bool]:

@@ -33,11 +33,8 @@ def save_network(network: RetouchNetwork, prompts: torch.Tensor, folder: Path) -
     file, part = folder / "model.safetensors", folder / "model.part"
     save_file(tensors, part)
     part.replace(file)
-    config = folder / "config.json"
-    written = json.loads(config.read_text()) if config.exists() else {}
-    written["network"] = asdict(network.config)
-    config.write_text(json.dumps(written, indent=1) + "\n")
-    save_gate(Gate(), folder)  # new weights know nothing of the old calibration
+    # New weights know nothing of the old calibration.
+    _write_config(folder, network=asdict(network.config), gate=asdict(Gate()))
     return file
 
 
@@ -78,9 +75,15 @@ def load_gate(folder: Path = RETOUCH_FOLDER) -> Gate:
 
 def save_gate(gate: Gate, folder: Path) -> None:
     """Store a calibration beside the weights."""
-    config = folder / "config.json"
-    stored = {**json.loads(config.read_text()), "gate": asdict(gate)}
-    config.write_text(json.dumps(stored, indent=1) + "\n")
+    _write_config(folder, gate=asdict(gate))
+
+
+def _write_config(folder: Path, **entries: Any) -> None:
+    """Put entries into config.json, whole or not at all; other keys stay."""
+    config, part = folder / "config.json", folder / "config.part"
+    stored = json.loads(config.read_text()) if config.exists() else {}
+    part.write_text(json.dumps({**stored, **entries}, indent=1) + "\n")
+    part.replace(config)
 
 
 def _config(file: Path) -> NetworkConfig:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from training import calibrate
+from vision.errors import FreckleError
 from vision.vocabulary import NETWORK_KINDS
 from vision.weights_file import RETOUCH_FOLDER, load_gate
 
@@ -24,11 +27,31 @@ def test_a_gate_names_every_kind_in_order():
     assert sum(gate.openness) == 0.5 and sum(gate.passes) == len(NETWORK_KINDS) + 2
 
 
-def test_the_choice_is_stored_and_what_never_came_stays_as_trained(base, tmp_path, monkeypatch):
+ROW = SimpleNamespace(path=Path("faces/1.jpg"))
+
+
+def copy_weights(folder: Path) -> None:
     for name in ("model.safetensors", "config.json"):
-        (tmp_path / name).write_bytes((RETOUCH_FOLDER / name).read_bytes())
-    row = SimpleNamespace(path=Path("faces/1.jpg"))
-    monkeypatch.setattr(calibrate, "rows", lambda data, split: [row])
+        (folder / name).write_bytes((RETOUCH_FOLDER / name).read_bytes())
+
+
+@pytest.mark.parametrize("found", [[], [ROW]], ids=["no faces", "killed"])
+def test_until_the_choice_is_made_the_old_one_stays(tmp_path, monkeypatch, found):
+    def killed(row):
+        raise KeyboardInterrupt
+
+    copy_weights(tmp_path)
+    before = (tmp_path / "config.json").read_bytes()
+    monkeypatch.setattr(calibrate, "rows", lambda data, split: found)
+    monkeypatch.setattr(calibrate, "base_of", killed)
+    with pytest.raises(KeyboardInterrupt if found else FreckleError):
+        calibrate.calibrate(tmp_path, tmp_path)
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_the_choice_is_stored_and_what_never_came_stays_as_trained(base, tmp_path, monkeypatch):
+    copy_weights(tmp_path)
+    monkeypatch.setattr(calibrate, "rows", lambda data, split: [ROW])
     monkeypatch.setattr(calibrate, "base_of", lambda row: base)
     monkeypatch.setattr(calibrate, "OPENNESS", (0.5,))
     monkeypatch.setattr(calibrate, "PASSES", 1)

@@ -209,6 +209,14 @@ def test_retouch_clip_learns_to_tell_kinds(folder, tmp_path):
         retouch_clip.load_image_tower(tmp_path)
 
 
+def test_a_run_leaves_the_weights_that_ship_alone(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(training, "train", lambda data, folder, out, *rest: calls.append(out))
+    call = ["train", "vision", "--data", str(tmp_path), "--run", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, call).exit_code == 0
+    assert calls == [tmp_path / "run" / "weights"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
