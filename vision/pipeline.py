@@ -218,15 +218,15 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
     touched = np.zeros(pixels.shape[:2], bool)
     unmarked = ~union(plan.fills) if plan.fills else None
     for index, face in enumerate(analysis.faces):
-        edits = [edit for edit in plan.edits if edit.face == index]
-        keeps = [keep for keep in plan.keeps if keep.face == index]
+        edits, keeps = _of_face(plan, index)
         fills = tuple(fill for fill in plan.fills if fill.face == index)
         if any(edit.strength > 0 for edit in edits):
             change = face_change(face, edits, keeps)
-            compose.write(analysis.photo, face.alignment, change, pixels, touched, unmarked)
+            only = _left_open(analysis, plan, index, unmarked)
+            compose.write(analysis.photo, face.alignment, change, pixels, touched, only)
         if fills:
             change = fill_change(face, fills, edits, keeps)
-            only = union(fills) & ~_kept_elsewhere(analysis, plan, index)
+            only = _left_open(analysis, plan, index, union(fills))
             compose.write(analysis.photo, face.alignment, change, pixels, touched, only)
     if any(tone.amount for tone in plan.tones):
         tone_map.write(
@@ -235,12 +235,16 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
     return Rendering(analysis.photo.with_pixels(pixels), touched)
 
 
+def _of_face(plan: Plan, index: int) -> tuple[list[Edit], list[Keep]]:
+    edits = [edit for edit in plan.edits if edit.face == index]
+    return edits, [keep for keep in plan.keeps if keep.face == index]
+
+
 def _guarded(analysis: Analysis, plan: Plan) -> list[tone_map.Guarded]:
     """What keeps protect from tones, face by face."""
     guarded = []
     for index, face in enumerate(analysis.faces):
-        keeps = [keep for keep in plan.keeps if keep.face == index]
-        edits = [edit for edit in plan.edits if edit.face == index]
+        edits, keeps = _of_face(plan, index)
         if keeps:
             areas = [protected_from_tones(face, keep, edits) for keep in keeps]
             whole = [a for a, keep in zip(areas, keeps, strict=True) if keep.what == "everything"]
@@ -250,18 +254,19 @@ def _guarded(analysis: Analysis, plan: Plan) -> list[tone_map.Guarded]:
     return guarded
 
 
-def _kept_elsewhere(analysis: Analysis, plan: Plan, index: int) -> np.ndarray:
-    """(H, W) bool, what keeps of all faces but one protect: crops overlap, and marks do not stop
-    where a face ends."""
-    height, width = analysis.photo.pixels.shape[:2]
-    kept = np.zeros((height, width), bool)
+def _left_open(
+    analysis: Analysis, plan: Plan, index: int, only: np.ndarray | None
+) -> np.ndarray | None:
+    """(H, W) bool, of `only` (None: everywhere) what keeps of all faces but one leave open: crops
+    overlap, and neither marks nor regions (neck, skin) stop where the next face begins."""
+    shape = analysis.photo.pixels.shape[:2]
     for other, face in enumerate(analysis.faces):
-        keeps = [keep for keep in plan.keeps if keep.face == other]
-        edits = [edit for edit in plan.edits if edit.face == other]
-        forbidden = _forbidden(face, edits, keeps)
-        if other != index and forbidden is not None:
-            kept |= face.alignment.to_photo(forbidden, (height, width)) > 0
-    return kept
+        forbidden = _forbidden(face, *_of_face(plan, other)) if other != index else None
+        if forbidden is not None:
+            x0, y0, x1, y1 = block = face.alignment.bounds(*shape)
+            only = np.ones(shape, bool) if only is None else only.copy()
+            only[y0:y1, x0:x1] &= face.alignment.to_photo(forbidden, shape, block) == 0
+    return only
 
 
 def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> compose.CropChange:
