@@ -62,7 +62,8 @@ def load_network(folder: Path = RETOUCH_FOLDER) -> tuple[RetouchNetwork, torch.T
             name: value.float() for name, value in load_file(folder / "model.safetensors").items()
         }
         prompts = tensors.pop("prompts")
-        network = RetouchNetwork(_config(folder / "config.json"))
+        stored = json.loads((folder / "config.json").read_text())["network"]
+        network = RetouchNetwork(network_config(stored))
         network.load_state_dict(tensors)
     except (RuntimeError, TypeError, KeyError, ValueError, SafetensorError) as error:
         raise FreckleError(
@@ -98,9 +99,9 @@ def _write_config(folder: Path, **entries: Any) -> None:
     part.replace(config)
 
 
-def _config(file: Path) -> NetworkConfig:
+def network_config(stored: dict[str, Any]) -> NetworkConfig:
+    """The architecture as JSON has it, where tuples are lists."""
     from vision.detector import NetworkConfig
 
-    stored: dict[str, Any] = json.loads(file.read_text())["network"]
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
     return NetworkConfig(**values)
