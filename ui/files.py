@@ -160,7 +160,13 @@ def _check_png(mask: Path) -> None:
 
 def meant(prompt: str, agent: RetouchAgent) -> list[Reduce]:
     """What to look for, and where: a kind by its name; else what the parser takes for a wish to
-    remove it; else the user's own words, anywhere on the face."""
+    remove it; else the user's own words, anywhere on the face.
+
+    Raises:
+        FreckleError: the prompt is empty, or too long to be read.
+    """
+    if not prompt.strip():
+        raise FreckleError("the prompt is empty: say what to look for")
     name = "_".join(prompt.lower().split())
     for kind in KINDS:
         if kind == name and kind != "other":
@@ -206,9 +212,10 @@ class Seen:
             ]
             owner = np.sum([one.owner for one in marks], axis=0)
             severity = np.max([one.severity for one in marks], axis=0)
-            self._area |= (owner > FOUND) & (place > 0.5)
+            area = (owner > FOUND) & (place > 0.5)
+            self._area |= area
             self.owner = np.maximum(self.owner, owner * place)
-            self._severity = np.maximum(self._severity, severity)
+            self._severity = np.maximum(self._severity, severity * area)
             self.kinds.append(marks[0].kind if len(single) == 1 else wish.what)
 
     def to_json(self) -> dict:

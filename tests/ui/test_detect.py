@@ -22,6 +22,7 @@ def test_detect_says_where_and_how_much(freckle, portrait, tmp_path):
     assert inside > 127 and marks[400:].max() == 0  # the space suit has none
     assert "wrinkles" in freckle("detect", portrait, "wrinkles").out
     assert freckle("detect", portrait, "the space suit").code == 3
+    assert freckle("detect", portrait, " ").code == 2
 
 
 def test_detect_reads_what_is_asked_and_where(freckle, portrait):
