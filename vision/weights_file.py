@@ -80,7 +80,9 @@ def load_calibration(folder: Path = RETOUCH_FOLDER) -> tuple[Gate, float]:
     stored = json.loads((folder / "config.json").read_text())
     least = stored.get("least_likeness")
     if least is None:
-        least = _LEAST_LIKENESS if stored["network"].get("tower") == "minilm" else math.inf
+        least = (
+            _LEAST_LIKENESS if stored["network"].get("tower", "minilm") == "minilm" else math.inf
+        )
     return Gate(**{name: tuple(values) for name, values in stored["gate"].items()}), least
 
 
