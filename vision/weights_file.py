@@ -78,11 +78,8 @@ def load_calibration(folder: Path = RETOUCH_FOLDER) -> tuple[Gate, float]:
     from vision.detector import Gate
 
     stored = json.loads((folder / "config.json").read_text())
-    least = stored.get("least_likeness")
-    if least is None:
-        least = (
-            _LEAST_LIKENESS if stored["network"].get("tower", "minilm") == "minilm" else math.inf
-        )
+    ships = stored["network"].get("tower", "minilm") == "minilm"
+    least = stored.get("least_likeness", _LEAST_LIKENESS if ships else math.inf)
     return Gate(**{name: tuple(values) for name, values in stored["gate"].items()}), least
 
 
