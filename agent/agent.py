@@ -43,7 +43,7 @@ class RetouchAgent:
         """
         settings = settings or Settings()
         memory = memory or Preferences.load(settings)
-        return cls(parser, memory, studio or LocalStudio(), settings)
+        return cls(parser, memory, studio or LocalStudio(settings), settings)
 
     @property
     def parser(self) -> Parser:

@@ -371,8 +371,13 @@ class Session:
 
 
 def default_output(path: Path) -> Path:
-    """`PHOTO.retouched.EXT` beside the photo."""
-    return path.with_name(f"{path.stem}.retouched{path.suffix}")
+    """`PHOTO.retouched.EXT` beside the photo; EXT is its format's where its own ending names none.
+
+    Raises `FreckleError` where it is no photo at all.
+    """
+    from vision.photo import ending_of
+
+    return path.with_name(f"{path.stem}.retouched{ending_of(path)}")
 
 
 def _differ(one: Result, other: Result) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vision.measure import Measurement
     from vision.photo import Photo
     from vision.pipeline import Analysis, Rendering
+    from vision.settings import Settings
     from vision.spots import Spot
     from vision.vocabulary import Kind
 
@@ -56,7 +57,10 @@ class Studio(Protocol):
 
 
 class LocalStudio:
-    """The shipped vision models, in this process."""
+    """The shipped vision models, in this process, where the settings say."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings
 
     def load(self, source: Any) -> Photo:
         from vision import photo
@@ -71,7 +75,7 @@ class LocalStudio:
     def analyse(self, photo: Photo) -> Analysis:
         from vision import pipeline
 
-        return pipeline.analyse(photo)
+        return pipeline.analyse(photo, self.settings)
 
     def scene(self, analysis: Analysis, clip: str | None) -> PhotoScene:
         from memory import scene, setting

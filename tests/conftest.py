@@ -9,11 +9,15 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def own_memory(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """Memory and settings of this test alone; gives the database's URL."""
+    nothing_set = tmp_path_factory.getbasetemp() / "freckle.toml"
+    nothing_set.touch()
     url = f"sqlite:///{tmp_path / 'memory.db'}"
     monkeypatch.setenv("FRECKLE_DATABASE_URL", url)
-    monkeypatch.setenv("FRECKLE_CONFIG", str(tmp_path / "freckle.toml"))
+    monkeypatch.setenv("FRECKLE_CONFIG", str(nothing_set))
     return url
 
 

@@ -26,6 +26,7 @@ class Server:
         self.log = folder / "server.log"
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
+        (folder / "freckle.toml").touch()
         self._environment = os.environ | {
             "TMPDIR": str(self.temporary),
             "FRECKLE_DATABASE_URL": f"sqlite:///{folder / 'memory.db'}",

@@ -1,7 +1,9 @@
-"""How sure the detector must be and how often it looks again, once the network is trained.
+"""How sure the detector must be, how often it looks again and which words it believes, once the
+network is trained.
 
 On validation faces, each painted kind is asked away alone; the gate with the least error that
-remains on the skin (in and around the marks, and on clean skin alike) is stored with the weights.
+remains on the skin (in and around the marks, and on clean skin alike) is stored with the weights,
+and the likeness from which the text tower's nearest kind can be trusted.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from training.evaluate.detection import NONE_SHARES, fit, own_phrases, read
 from training.evaluate.removal import mixed_face
 from training.faces import rows
 from training.imperfections.render import base_of, own_marks, seen
 from vision.compose import CLOSED
 from vision.detector import Gate
 from vision.engine import RetouchEngine
+from vision.errors import FreckleError
+from vision.prompts import PHRASES, text_tower
 from vision.vocabulary import NETWORK_KINDS
-from vision.weights_file import RETOUCH_FOLDER, save_gate
+from vision.weights_file import RETOUCH_FOLDER, save_calibration
 
 # Wider open than this, "found" would claim half a face for a sheen.
 OPENNESS = (-0.5, 0.0, 0.5, 1.0)
@@ -36,8 +41,10 @@ def calibrate(
     Squared errors, in the geometric mean over faces, so that faint and strong marks count alike;
     below 1 the edit does more good than harm. The choice for each kind is written into `folder`;
     a kind that was on none of the faces is missing from the scores, and keeps its gate as trained.
+
+    Raises:
+        FreckleError: there are no validation faces in `data`.
     """
-    save_gate(Gate(), folder)
     engine = RetouchEngine(folder)
     rng = np.random.default_rng(seed)
     choices = list(product(OPENNESS, range(1, PASSES + 1)))
@@ -45,6 +52,8 @@ def calibrate(
         kind: {choice: [] for choice in choices} for kind in NETWORK_KINDS
     }
     held_out = [row for row in rows(data, split="val") if row.path.parent.name == "faces"]
+    if not held_out:
+        raise FreckleError(f"{data} holds no faces of the split val; give another --data DIR")
     for index, row in enumerate(held_out[:faces]):
         base = base_of(row)
         truth = mixed_face(base, index, rng)
@@ -71,8 +80,17 @@ def calibrate(
         for kind, by_choice in remains.items()
     }
     scores = {kind: one for kind, one in scores.items() if one}
-    save_gate(_gate({kind: _boldest(one) for kind, one in scores.items()}), folder)
+    gate = _gate({kind: _boldest(one) for kind, one in scores.items()})
+    save_calibration(gate, least_likeness(engine.tower), folder)
     return scores
+
+
+def least_likeness(tower: str) -> float:
+    """The likeness (`vision.prompts.understood`) from which a text tower's nearest kind is right as
+    often as `detection.SURE`; towers differ in what they call alike."""
+    some = {**PHRASES, "none": own_phrases()["calibration_none"]}
+    known = read(some, text_tower(tower))
+    return float(np.clip(fit(known, NONE_SHARES[0])["least"], 0, 1))
 
 
 def _gate(chosen: dict[str, Choice]) -> Gate:

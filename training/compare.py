@@ -33,7 +33,7 @@ from vision.engine import RetouchEngine
 from vision.errors import FreckleError
 from vision.retoucher import RetouchNetwork
 from vision.vocabulary import NETWORK_KINDS
-from vision.weights_file import save_network
+from vision.weights_file import network_config, save_network
 
 MECHANISMS = {
     "without text prior": "text_prior",
@@ -50,6 +50,7 @@ ADDED = {
     "with keep loss": LossWeights(keep=0.5),
     "with local loss": LossWeights(local=0.1),
 }
+BASELINE_FILE = "baseline.safetensors"
 SHARES = (0.01, 0.05, 0.1, 0.2)
 
 
@@ -86,11 +87,11 @@ def train_variant(variant: Variant, painted: Path, folder: Path, clip: Path | No
     torch.manual_seed(options.seed)
     learner: Learner
     if variant.baseline:
-        network = BASELINES[variant.baseline](options.network)
-        learner, file = BaselineLearner(network), out / "baseline.safetensors"
+        learner = BaselineLearner(BASELINES[variant.baseline](options.network))
 
         def save(average: Learner) -> None:
-            save_file({n: v.contiguous() for n, v in average.network.state_dict().items()}, file)
+            state = {n: v.contiguous() for n, v in average.network.state_dict().items()}
+            save_file(state, out / BASELINE_FILE)
     else:
         book = Phrasebook(options.network)
         teachers = Teachers(image_tower=load_image_tower(clip) if options.losses.local else None)
@@ -105,10 +106,32 @@ def train_variant(variant: Variant, painted: Path, folder: Path, clip: Path | No
         run(learner, lambda begin: sources(options, painted, None, None, begin), options.schedule,
             out, save)  # fmt: skip
         done.write_text(json.dumps(asdict(options)))
-    if variant.baseline:
-        network.load_state_dict(load_file(file))
-        return _remover(network.cpu().eval())
-    return freckle(RetouchEngine(out))
+    return _finished(variant, out)
+
+
+def finished(folder: Path) -> dict[str, Remover]:
+    """The variants of a run that are trained to their end, as removers by name.
+
+    Raises:
+        FreckleError: there are none.
+    """
+    removers = {
+        variant.name: _finished(variant, folder / variant.folder)
+        for variant in variants(0, 0)
+        if (folder / variant.folder / "done.json").exists()
+    }
+    if not removers:
+        raise FreckleError(f"{folder} holds no finished variant; run: freckle train compare")
+    return removers
+
+
+def _finished(variant: Variant, out: Path) -> Remover:
+    if not variant.baseline:
+        return freckle(RetouchEngine(out))
+    config = network_config(json.loads((out / "done.json").read_text())["network"])
+    network = BASELINES[variant.baseline](config)
+    network.load_state_dict(load_file(out / BASELINE_FILE))
+    return _remover(network.eval())
 
 
 def _remover(network: torch.nn.Module) -> Remover:

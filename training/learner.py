@@ -194,7 +194,7 @@ class VisionLearner(Learner):
             terms["perceptual"] = self._teacher("features", result).distance(result, clean).mean()
         if weights.judge:
             terms |= adversarial_terms(self.discriminator, batch, result, clean, gate)
-        if weights.local:
+        if weights.local and batch.kinds_known:  # a pair names no kind that words could be for
             tower = self._teacher("image_tower", result)
             terms["local"] = losses.local_loss(tower, result, batch.owners, strengths, prompts)
         return terms

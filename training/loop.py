@@ -12,7 +12,7 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,12 +172,6 @@ def _agreed(accelerator: Accelerator, progress: float) -> float:
     if accelerator.num_processes == 1:
         return progress
     return float(broadcast(torch.tensor(progress, device=accelerator.device)))
-
-
-def endless(loader) -> Iterator:
-    """A loader's items, for ever."""
-    while True:
-        yield from loader
 
 
 def _has_tensorboard() -> bool:

@@ -14,21 +14,21 @@ from typing import Annotated
 import torch
 import typer
 from accelerate import PartialState
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from training.imperfections.render import look, render
 from training.learner import Phrasebook, Teachers, VisionLearner
-from training.loop import Batches, Stage, endless, run
+from training.loop import Batches, Stage, run
 from training.options import LossWeights, VisionTraining
 from training.painted import Batch, PaintedCrops, to_batch, with_foreign
-from training.pairs import PairCrops
+from training.pairs import PairCrops, align_pairs
 from training.perceptual import Features
 from training.retouch_clip import load_image_tower
 from vision.detector import NetworkConfig
 from vision.errors import FreckleError
 from vision.prompts import text_tower
 from vision.retoucher import RetouchNetwork
-from vision.weights_file import RETOUCH_FOLDER, load_network, save_network
+from vision.weights_file import load_network, save_network
 
 RUN = Path("runs/vision")
 
@@ -52,7 +52,7 @@ def train(
         teacher: weights of an earlier round: a fresh run starts from them (`grow`), and what they
             find on the unpainted bases is left out of the loss (`render.look`). A later call may
             name a later one.
-        pairs: folder with before/ and after/ (`PairCrops`), an additional source.
+        pairs: folder with before/ and after/ (`align_pairs`), an additional source.
         teachers: networks that some losses need.
 
     Returns:
@@ -60,7 +60,7 @@ def train(
     """
     options = options or VisionTraining()
     torch.manual_seed(options.seed)
-    network, found = RetouchNetwork(options.network), None
+    network, found, aligned = RetouchNetwork(options.network), None, None
     if teacher:
         grow(network, load_network(teacher)[0])
         weights = (teacher / "model.safetensors").read_bytes()
@@ -69,6 +69,9 @@ def train(
         render(data, folder / "painted", variants=options.variants, seed=options.seed)
         if teacher:
             look(data, found, teacher)
+        if pairs:
+            aligned = folder / "pairs"
+            print(align_pairs(pairs, aligned), flush=True)
     book = Phrasebook(options.network)
     learner = VisionLearner(options, network, book, teachers)
     _same_run(folder / "options.json", options)
@@ -77,7 +80,7 @@ def train(
         save_network(average.network, book.prompts, out)
 
     def batches(step: int) -> Batches:
-        return sources(options, folder / "painted", found, pairs, step)
+        return sources(options, folder / "painted", found, aligned, step)
 
     run(learner, batches, options.schedule, folder, save)
     return out / "model.safetensors"
@@ -100,14 +103,14 @@ def _same_run(file: Path, options: VisionTraining) -> None:
 def sources(
     options: VisionTraining, painted: Path, found: Path | None, pairs: Path | None, begin: int
 ) -> Batches:
-    """What each step of a session sees, from step `begin` on."""
+    """What each step of a session sees, from step `begin` on; `pairs` are aligned ones."""
     seed = options.seed + begin + 1_000_003 * PartialState().process_index
     crops = {
         shape: painted_crops(painted, *shape, seed, found, options.share, options.swapped)
         for shape in options.crops
     }
     rng = torch.Generator().manual_seed(seed)
-    paired = endless(PairCrops(pairs, 128, 8, seed)) if pairs else None
+    paired = _read_ahead(PairCrops(pairs, 128, 8, seed)) if pairs else None
 
     def draw(step: int, progress: float, device: torch.device) -> tuple[Batch, Stage]:
         polishing = progress > 1 - options.polish
@@ -116,7 +119,7 @@ def sources(
         # Rare kinds first get as much say as broad ones, or they are never learnt; then the shares
         # are calibrated.
         balance = max(0.0, 1 - progress / 0.7)
-        if paired and float(torch.rand(1, generator=rng)) < options.paired:
+        if paired is not None and float(torch.rand(1, generator=rng)) < options.paired:
             return next(paired).to(device), Stage(not polishing, True, balance)
         parts = {name: part.to(device) for name, part in next(crops[shape]).items()}
         batch = to_batch(parts, rng if device.type == "cpu" else None)
@@ -159,6 +162,11 @@ def painted_crops(
     """Endless parts of painted crops (`to_batch`), read and cut by a process of its own."""
     a_sample = max(2, 512 // side)  # crops from one painted face: reading it costs more than a cut
     source = PaintedCrops(painted, side, seed, a_sample, batch, found, share, swapped)
+    return _read_ahead(source)
+
+
+def _read_ahead(source: IterableDataset) -> Iterator:
+    """Its items, made by a process of its own."""
     return iter(DataLoader(source, batch_size=None, num_workers=1, prefetch_factor=4))
 
 
@@ -167,7 +175,9 @@ def main(
     folder: Annotated[
         Path, typer.Option("--run", help="samples and checkpoint; resumed if there")
     ] = RUN,
-    out: Annotated[Path, typer.Option(help="where model.safetensors goes")] = RETOUCH_FOLDER,
+    out: Annotated[
+        Path | None, typer.Option(help="where model.safetensors goes; default: RUN/weights")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="wall clock of all sessions together")] = 60,
     steps: Annotated[int | None, typer.Option(help="length of the run, instead of minutes")] = None,
     variants: Annotated[int, typer.Option(help="painted samples a face")] = 2,
@@ -204,7 +214,8 @@ def main(
         Features(features) if features else None,
         load_image_tower(clip_tower) if clip_tower else None,
     )
-    print(f"wrote {train(data, folder, out, options, teacher, pairs, teachers)}")
+    file = train(data, folder, out or folder / "weights", options, teacher, pairs, teachers)
+    print(f"wrote {file}")
 
 
 def _switched_off(names: list[str]) -> dict[str, bool]:

@@ -325,7 +325,7 @@ def forget_memory(
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Every weight file: size, sha256, licence, origin."""
+    """Every weight file that comes with Freckle: size, sha256, licence, origin."""
     from ui.models import weight_files
 
     for file in weight_files():
@@ -390,6 +390,7 @@ forward(train, "vision", "training.vision", "The detector and the retoucher.")
 forward(train, "calibrate", "training.calibrate", "How wide each kind's gate opens.")
 forward(train, "clip", "training.retouch_clip", "A teacher that knows words for imperfections.")
 forward(train, "compare", "training.compare", "Ablations, baselines and shares of the data.")
+forward(train, "curve", "training.curve", "The losses of a run, drawn over its steps.")
 forward(train, "regions", "training.regions", "The dense landmarks.")
 forward(train, "language", "training.language.tuning", "The language model.")
 forward(evaluate, "vision", "training.evaluate.vision", "What is asked goes, the rest stays.")

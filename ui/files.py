@@ -7,9 +7,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm.commands import Reduce
 from ui.outputs import Outputs
-from vision.errors import NothingToDo
-from vision.vocabulary import KINDS, Kind, Region
+from vision.errors import FreckleError, NothingToDo
+from vision.vocabulary import (
+    KINDS,
+    LEARNT_KINDS,
+    Region,
+    default_region,
+    expand_kind,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 # Places that `detect` tells apart; together they cover the face.
 PLACES: tuple[Region, ...] = (
     "forehead", "between_brows", "temples", "under_eyes", "crows_feet", "nose", "cheeks",
-    "smile_lines", "upper_lip", "chin", "jaw",
+    "smile_lines", "upper_lip", "chin", "jaw", "teeth",
 )  # fmt: skip
 
 
@@ -47,11 +54,15 @@ def retouch_file(
         NothingToDo: understood, but nothing was changed; then nothing is written.
     """
     from agent.session import default_output
+    from vision.photo import check_ending
 
     out = out or default_output(photo)
     with Outputs([photo, *([region_mask] if region_mask else [])], overwrite=overwrite) as outputs:
         image = outputs.claim(out)
+        check_ending(out)
         files = {path: outputs.claim(path) for path in (report, recipe, mask) if path is not None}
+        if mask is not None:
+            _check_png(mask)
         session = agent.open(photo, user=user, ask=False, save_to=image)
         reply, text = _obey(session, request, region_mask)
         if not (session.result.pixels != session.photo.pixels).any():
@@ -92,10 +103,12 @@ def apply_to_file(
     """Replay a recipe on its photo; returns where the result is."""
     from agent.recipe import Recipe, apply
     from agent.session import default_output
+    from vision.photo import check_ending
 
     out = out or default_output(photo)
     with Outputs([photo, recipe], overwrite=overwrite) as outputs:
         image = outputs.claim(out)
+        check_ending(out)
         result = apply(agent.studio.load(photo), Recipe.read(recipe), agent.studio)
         agent.studio.save(result, image, overwrite=False)
     return str(out)
@@ -119,49 +132,112 @@ def detect_in_file(
 
     with Outputs([photo], overwrite=overwrite) as outputs:
         place = outputs.claim(out) if out is not None else None
+        if out is not None:
+            _check_png(out)
         analysis = agent.studio.analyse(agent.studio.load(photo))
         if not analysis.faces:
             raise NothingToDo(f"No face was found in {photo}, so there is nothing to look at.")
-        found = [look(face, prompt) for face in analysis.faces]
+        sought = meant(prompt, agent)
+        seen = [Seen(face, sought) for face in analysis.faces]
         if place is not None:
             size = analysis.photo.height, analysis.photo.width
-            owners = [face.marks(*meant(prompt)).owner for face in analysis.faces]
-            whole = [
-                face.alignment.to_photo(owner, size)
-                for face, owner in zip(analysis.faces, owners, strict=True)
-            ]
-            outputs.write(place, to_png(np.max(whole, axis=0)))
+            canvas = np.zeros(size, np.uint8)
+            for one in seen:
+                x0, y0, x1, y1 = block = one.face.alignment.bounds(*size)
+                part = canvas[y0:y1, x0:x1]
+                owner = one.face.alignment.to_photo(one.owner, size, block)
+                np.maximum(part, np.rint(owner * 255).astype(np.uint8), out=part)
+            outputs.write(place, to_png(canvas))
+    found = [one.to_json() for one in seen]
     if as_json:
         return json.dumps({"prompt": prompt, "faces": found})
     return "\n".join(describe(number, face) for number, face in enumerate(found, start=1))
 
 
-def meant(prompt: str) -> tuple[Kind, str | None]:
-    """A kind by its name; anything else is the user's own words."""
-    name = "_".join(prompt.lower().split())
-    known = next((kind for kind in KINDS if kind == name and kind != "other"), None)
-    return (known, None) if known else ("other", prompt)
+def _check_png(mask: Path) -> None:
+    if mask.suffix.lower() != ".png":
+        raise FreckleError(f"{mask}: a mask is a PNG; name a file that ends in .png")
 
 
-def look(face: FaceAnalysis, prompt: str) -> dict:
-    """What the detector sees of a prompt on one face.
+def meant(prompt: str, agent: RetouchAgent) -> list[Reduce]:
+    """What to look for, and where: a kind by its name; else what the parser takes for a wish to
+    remove it; else the user's own words, anywhere on the face.
 
-    `found` is the share of the face area, `severity` its mean strength there, `where` the shares
-    by region; all in 0..1. `as` is the kind whose channel answered.
+    Raises:
+        FreckleError: the prompt is empty, or too long to be read.
     """
-    from vision.pipeline import FOUND
+    if not prompt.strip():
+        raise FreckleError("the prompt is empty: say what to look for")
+    name = "_".join(prompt.lower().split())
+    for kind in KINDS:
+        if kind == name and kind != "other":
+            return [Reduce(what=kind, where=[default_region(kind)], strength=1)]
+    turn = agent.parser.parse(f"remove {prompt.strip()}").turn
+    wishes = [
+        command.model_copy(update={"phrase": command.phrase or prompt})
+        for command in turn.commands
+        if isinstance(command, Reduce)
+    ]
+    return wishes or [Reduce(what="other", where=["face"], strength=1, phrase=prompt)]
 
-    kind, phrase = meant(prompt)
-    marks = face.marks(kind, phrase)
-    area = marks.owner > FOUND
-    shares = {place: round(face.found(kind, (place,), None, phrase), 5) for place in PLACES}
-    return {
-        "box": [round(value) for value in face.face.box],
-        "as": marks.kind,
-        "found": round(face.found(kind, ("face",), None, phrase), 5),
-        "severity": round(float(marks.severity[area].mean()), 5) if area.any() else 0.0,
-        "where": {place: share for place, share in shares.items() if share > 0},
-    }
+
+class Seen:
+    """What the detector sees of some kinds at some places of one face.
+
+    Attributes:
+        face: the face.
+        kinds: what answered; a group is itself.
+        owner: (512, 512) float32 0..1, the share of the pixel, at these places.
+
+    Raises:
+        KindNotLearnt: one of them was never learnt, or the words mean none.
+    """
+
+    def __init__(self, face: FaceAnalysis, sought: list[Reduce]) -> None:
+        import numpy as np
+
+        from vision.pipeline import FOUND
+
+        self.face = face
+        self.kinds: list[str] = []
+        self.owner = np.zeros_like(face.skin)
+        self._severity = np.zeros_like(face.skin)
+        self._area = np.zeros(face.skin.shape, bool)
+        for wish in sought:
+            place = face.place(tuple(wish.where), wish.side)
+            single = expand_kind(wish.what)
+            marks = [
+                face.marks(kind, wish.phrase)
+                for kind in single
+                if len(single) == 1 or kind in LEARNT_KINDS
+            ]
+            owner = np.sum([one.owner for one in marks], axis=0)
+            severity = np.max([one.severity for one in marks], axis=0)
+            area = (owner > FOUND) & (place > 0.5)
+            self._area |= area
+            self.owner = np.maximum(self.owner, owner * place)
+            self._severity = np.maximum(self._severity, severity * area)
+            self.kinds.append(marks[0].kind if len(single) == 1 else wish.what)
+
+    def to_json(self) -> dict:
+        """In numbers.
+
+        `found` is the share of the face area, `severity` the mean strength there, `where` the
+        shares by region; all in 0..1. `as` names the kinds whose channels answered.
+        """
+        shares = {place: self._share(self.face.place((place,)) > 0.5) for place in PLACES}
+        return {
+            "box": [round(value) for value in self.face.face.box],
+            "as": " and ".join(dict.fromkeys(self.kinds)),
+            "found": self._share(self._area),
+            "severity": round(float(self._severity[self._area].mean()), 5)
+            if self._area.any()
+            else 0.0,
+            "where": {place: share for place, share in shares.items() if share > 0},
+        }
+
+    def _share(self, part: np.ndarray) -> float:
+        return round(float((self._area & part).sum() / self.face.face_area), 5)
 
 
 def describe(number: int, face: dict) -> str:
@@ -180,11 +256,11 @@ def to_json(value: object) -> bytes:
 
 
 def to_png(mask: np.ndarray) -> bytes:
-    """A mask (H, W), bool or 0..1, as a greyscale PNG."""
+    """A mask (H, W), bool or of 0..255, as a greyscale PNG."""
     import numpy as np
     from PIL import Image
 
     file = io.BytesIO()
-    grey = np.rint(np.clip(mask.astype(np.float32), 0, 1) * 255).astype(np.uint8)
+    grey = mask if mask.dtype == np.uint8 else np.uint8(255) * mask
     Image.fromarray(grey).save(file, format="PNG")
     return file.getvalue()

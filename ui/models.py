@@ -1,7 +1,8 @@
-"""Every weight file in use: where it is, what it weighs, its checksum, licence and origin.
+"""Every weight file that comes with Freckle: where it is, its size, checksum, licence and origin.
 
 Files of our own say their licence and origin in the `config.json` beside them; files that come
-inside a package that we depend on are listed here.
+inside a package that we depend on are listed here. Models that a setting names (`model`,
+`scene_clip`) are the user's own and are not.
 """
 
 from __future__ import annotations

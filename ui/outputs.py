@@ -1,7 +1,7 @@
 """Files that appear together or not at all, and never on top of what went in.
 
 Each file is written to a temporary name in its own folder; when all are whole they are renamed
-into place. Places are checked when they are claimed, before any model runs.
+into place. Places are checked when they are claimed, before any model runs, and again then.
 """
 
 from __future__ import annotations
@@ -73,8 +73,7 @@ class Outputs:
     ) -> None:
         try:
             if error is None:
-                for temporary, path in self._claimed.items():
-                    os.replace(temporary, path)
+                self._appear()
         finally:
             for temporary in self._claimed:
                 temporary.unlink(missing_ok=True)
@@ -84,6 +83,42 @@ class Outputs:
                 said = said.replace(str(temporary), str(path))
             if said != str(error):
                 raise type(error)(said) from error
+
+    def _appear(self) -> None:
+        """Rename everything into place; what cannot be replaced takes back what came before it.
+
+        Raises:
+            FreckleError: a place was taken meanwhile, or cannot be written any more.
+        """
+        new: list[Path] = []
+        try:
+            for temporary, path in self._claimed.items():
+                try:
+                    if self._overwrite:
+                        os.replace(temporary, path)
+                    else:
+                        _link(temporary, path)
+                        new.append(path)
+                except FileExistsError as error:
+                    raise FreckleError(f"{path} appeared meanwhile: name another") from error
+                except OSError as error:
+                    raise FreckleError(f"cannot write {path}: {error.strerror}") from error
+        except FreckleError:
+            for path in new:
+                path.unlink(missing_ok=True)
+            raise
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless something has it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        os.replace(temporary, path)
 
 
 def write_file(path: Path, data: bytes, *, overwrite: bool = False) -> None:

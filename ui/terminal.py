@@ -26,7 +26,7 @@ def converse(agent: RetouchAgent, photo: Path, user: str | None) -> None:
     while True:
         try:
             message = console.input("[bold]you:[/] ").strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
             break
         if message in QUIT:
             break
@@ -37,10 +37,13 @@ def converse(agent: RetouchAgent, photo: Path, user: str | None) -> None:
         except FreckleError as error:
             console.print(Text(str(error), style="red"))
             continue
+        except KeyboardInterrupt:
+            console.print("Stopped.", style="yellow")
+            continue
         unsaved = (unsaved or reply.changed) and reply.saved is None
         console.print(Text("freckle: ", style="bold").append(reply.text, style="not bold"))
         if reply.view is not None:
-            console.print("(To look at it, open the photo on the page: freckle ui.)", style="dim")
+            console.print("(A terminal shows no pictures: “save” writes the result.)", style="dim")
     if unsaved:
         console.print("The last changes were not saved.", style="yellow")
 

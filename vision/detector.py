@@ -196,10 +196,9 @@ class Detector(nn.Module):
     def _compare(
         self, fine: Tensor, coarse: Tensor, prompts: Tensor, own_words: Tensor | None
     ) -> Tensor:
-        """A = alpha(x) * g([V; T]) + beta: fine and coarse evidence for each prompt.
-
-        LangBRT eq. 1 (features . mapped embedding) for the fine part; the coarse part is the
-        fusion of text and wider visual context (RetouchGPT).
+        """Logits (B, K + 1, H, W): the dot products of the fine features with each prompt's mapped
+        embedding (LangBRT eq. 1), those of the coarse features with another mapping of it, for
+        what can only be told from farther away, and a bias for each kind.
         """
         if prompts.dim() == 2:
             prompts = prompts.expand(len(fine), -1, -1)

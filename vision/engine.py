@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,16 +19,11 @@ from vision.faces import CROP_SIZE
 from vision.prompts import PHRASES, OwnWords, text_tower, understood
 from vision.regions import Surfaces
 from vision.retoucher import RetouchNetwork
-from vision.settings import Settings
+from vision.settings import Settings, device_of
 from vision.surroundings import skin_tone
 from vision.vocabulary import NETWORK_KINDS
-from vision.weights_file import RETOUCH_FOLDER, load_gate, load_network
+from vision.weights_file import RETOUCH_FOLDER, load_calibration, load_network
 
-# Likeness to the nearest kind (`prompts.understood`) below which "not found" is said rather than
-# guessed: from here on the nearest kind is the right one four times in five, by a logistic fit on
-# phrases each against all others and on things that are no imperfection, 5 % of what is said
-# (`training.evaluate.detection`).
-LEAST_LIKENESS = 0.585
 # Pixels of skin from which its tone is known.
 _LEAST_SKIN = 500
 # A black scribble is far from any skin: the first pass leaves a shadow of it, the second takes that
@@ -73,13 +69,20 @@ class RetouchEngine:
     Args:
         folder: model.safetensors and config.json.
         settings: device and dtype.
+
+    Attributes:
+        gate: as calibrated.
+        least_likeness: of words to the nearest kind (`prompts.understood`), below which they are
+            said to mean none that is known.
+        tower: name of the text tower that the words are embedded by.
     """
 
     def __init__(self, folder: Path = RETOUCH_FOLDER, settings: Settings | None = None):
         settings = settings or Settings()
         network, prompts = load_network(folder)
-        self.gate = load_gate(folder)
-        self.device = torch.device(settings.device)
+        self.gate, self.least_likeness = load_calibration(folder)
+        self.tower = network.config.tower
+        self.device = device_of(settings.device)
         self.dtype = getattr(torch, settings.dtype)
         self.network: RetouchNetwork = network.to(self.device, memory_format=torch.channels_last)
         self.kinds = network.config.kinds
@@ -192,24 +195,28 @@ class RetouchEngine:
         return torch.autocast(self.device.type, self.dtype, enabled=enabled)
 
 
-@lru_cache
-def engine() -> RetouchEngine:
-    """The process-wide engine with the shipped weights.
+def engine(settings: Settings | None = None) -> RetouchEngine:
+    """The process-wide engine with the shipped weights on a device.
 
     Raises:
         FreckleError: they know other kinds than this version, which names channels by them.
     """
-    shipped = RetouchEngine()
+    settings = settings or Settings()
+    return _shipped(settings.device, settings.dtype)
+
+
+@lru_cache
+def _shipped(device: str, dtype: Literal["float32", "bfloat16"]) -> RetouchEngine:
+    shipped = RetouchEngine(settings=Settings(device=device, dtype=dtype))
     if shipped.kinds != NETWORK_KINDS:
         raise FreckleError(f"{RETOUCH_FOLDER} knows other kinds; reinstall freckle")
     return shipped
 
 
 @lru_cache(maxsize=256)
-def own_words(phrase: str) -> OwnWords:
-    """The known kind that a phrase in the user's own words is nearest to."""
-    name = engine().network.config.tower
-    embedded, known = text_tower(name)([phrase])[0], _known_phrases(name)
+def own_words(phrase: str, tower: str = "minilm") -> OwnWords:
+    """The known kind that a phrase in the user's own words is nearest to, as a tower sees it."""
+    embedded, known = text_tower(tower)([phrase])[0], _known_phrases(tower)
     return understood(embedded, known, known @ embedded)
 
 

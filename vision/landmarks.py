@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vision.faces import CROP_SIZE, resample, similarity
-from vision.settings import Settings
+from vision.settings import Settings, device_of
 
 POINTS = 478
 INPUT_SIZE = 128
@@ -134,4 +134,4 @@ def _load(device: str) -> LandmarkNet:
     config = json.loads((WEIGHTS / "config.json").read_text())
     network = LandmarkNet(tuple(config["widths"]), config["hidden"], config["modes"])
     network.load_state_dict(load_file(WEIGHTS / "model.safetensors"))
-    return network.float().to(device).eval()
+    return network.float().to(device_of(device)).eval()

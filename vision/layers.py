@@ -62,7 +62,8 @@ class ModulationOut(NamedTuple):
 
 
 class Modulation(nn.Module):
-    """Prompt vector -> shift, scale and gate of a block's two branches; gates start at zero."""
+    """Prompt vector -> shift, scale and gate of a block's two branches, whatever the prompt at
+    first: no shift, no scale, gates of one."""
 
     def __init__(self, prompt: int, channels: int):
         super().__init__()
@@ -70,8 +71,8 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.project.weight)
         nn.init.zeros_(self.project.bias)
         with torch.no_grad():
-            # A gate of exactly zero would also stop the gradient of the block behind it, and the
-            # block's own last layer starts at zero already: open the gates, keep the output zero.
+            # Gates of zero would stop the gradient of the block behind them; the block's own last
+            # layer starts small enough.
             self.project.bias.view(6, channels)[[2, 5]] = 1.0
 
     def forward(self, prompt: Tensor) -> tuple[ModulationOut, ModulationOut]:

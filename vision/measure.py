@@ -8,18 +8,10 @@ import numpy as np
 
 from vision import engine
 from vision.fill import coverage
+from vision.keeping import protected, protected_from_tones, withheld
 from vision.marked import unpack
 from vision.photo import Photo
-from vision.pipeline import (
-    FOUND,
-    SEVERE,
-    Analysis,
-    FaceAnalysis,
-    Rendering,
-    protected,
-    protected_from_tones,
-    withheld,
-)
+from vision.pipeline import SEVERE, Analysis, FaceAnalysis, Rendering
 from vision.plan import Keep, Plan
 from vision.tone_map import ToneMeasure, blocks, kept_masks
 from vision.vocabulary import NETWORK_KINDS
@@ -87,14 +79,14 @@ def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement
 def _edit(face: FaceAnalysis, number: int, plan: Plan, after: Photo, seen: dict) -> EditMeasure:
     edit = plan.edits[number]
     marks = face.marks(edit.what, edit.phrase)
-    area = (marks.owner > FOUND) & (face.place(edit.where, edit.side) > 0.5)
+    area = marks.area & (face.place(edit.where, edit.side) > 0.5)
     if not area.any():
         return EditMeasure(0.0, 0.0, 0.0, 0.0)
     key = (id(face), edit.phrase if edit.what == "other" else None)
     if key not in seen:
-        words = engine.own_words(edit.phrase) if edit.what == "other" and edit.phrase else None
+        words = face.found_for(edit.what, edit.phrase).words
         crop = face.alignment.crop(after.srgb8())
-        seen[key] = engine.engine().detect(crop, face.surfaces, words)
+        seen[key] = face.network.detect(crop, face.surfaces, words)
     found = seen[key]
     owner = found.owners[NETWORK_KINDS.index(marks.kind)]
     severity = np.clip(owner * found.amplitude / SEVERE, 0, 1)
@@ -128,7 +120,7 @@ def _fills(analysis: Analysis, plan: Plan, rendering: Rendering) -> tuple[FillMe
         filling = face.filling(tuple(other for other in plan.fills if other.face == fill.face))
         if fill.face not in left:
             crop = face.alignment.crop(rendering.photo.srgb8())
-            left[fill.face] = engine.engine().fill(crop, face.surfaces, filling.marked)
+            left[fill.face] = face.network.fill(crop, face.surfaces, filling.marked)
         marked = unpack(fill.mask)
         weight = coverage(face.alignment, marked)
         start, end = (

@@ -34,7 +34,7 @@ from vision import codecs, colour, exif, tiff
 from vision.errors import FreckleError
 from vision.raster import MAX_PIXELS, Raster, Refusal, check_size, eight_bit, over
 
-__all__ = ["MAX_PIXELS", "Photo", "PhotoError", "load", "save"]
+__all__ = ["MAX_PIXELS", "Photo", "PhotoError", "check_ending", "ending_of", "load", "save"]
 
 Format = Literal["jpeg", "png", "webp", "tiff", "heif"]
 
@@ -174,11 +174,7 @@ def load(source: str | Path | bytes | Image.Image | np.ndarray) -> Photo:
     data = source if isinstance(source, bytes) else _read(Path(source))
     if not data:
         raise PhotoError(f"{name} is empty; use another copy of the file")
-    format = _recognise(data)
-    if format is None:
-        raise PhotoError(
-            f"{name} is not a photo that can be read; use a JPEG, PNG, WebP, TIFF or HEIC file"
-        )
+    format = _recognise(name, data)
     return replace(_decoded(name, format, lambda: _DECODERS[format](data)), path=path)
 
 
@@ -191,11 +187,7 @@ def save(photo: Photo, path: str | Path, *, overwrite: bool = False) -> Path:
     the photo came from is never replaced. Raises PhotoError.
     """
     path = Path(path)
-    format = _ENDINGS.get(path.suffix.lower())
-    if format is None:
-        raise PhotoError(
-            f"{path} has no known ending; use one of {', '.join(_ENDINGS)} to name the format"
-        )
+    format = check_ending(path)
     try:
         _check_target(photo, path, overwrite)
         data = _ENCODERS[format](_prepared(photo, format))
@@ -250,7 +242,28 @@ def _from_pillow(image: Image.Image) -> Raster:
     )
 
 
-def _recognise(data: bytes) -> Format | None:
+def check_ending(path: Path) -> Format:
+    """The format that a path's ending names. Raises PhotoError if it names none."""
+    format = _ENDINGS.get(path.suffix.lower())
+    if format is None:
+        raise PhotoError(
+            f"{path} has no known ending; use one of {', '.join(_ENDINGS)} to name the format"
+        )
+    return format
+
+
+def ending_of(path: Path) -> str:
+    """A photo's own ending; of a file whose ending names no format, that of what is in it.
+
+    Raises PhotoError where it is no photo either.
+    """
+    if path.suffix.lower() in _ENDINGS:
+        return path.suffix
+    format = _recognise(str(path), _read(path))
+    return next(ending for ending, named in _ENDINGS.items() if named == format)
+
+
+def _recognise(name: str, data: bytes) -> Format:
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -261,7 +274,9 @@ def _recognise(data: bytes) -> Format | None:
         return "tiff"
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         return "heif"
-    return None
+    raise PhotoError(
+        f"{name} is not a photo that can be read; use a JPEG, PNG, WebP, TIFF or HEIC file"
+    )
 
 
 def _read(path: Path) -> bytes:

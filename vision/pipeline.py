@@ -8,7 +8,7 @@ feedback renders again in a fraction of the time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,10 +17,11 @@ from vision import compose, engine, faces, landmarks, regions, tone_map
 from vision.errors import NothingToDo
 from vision.fill import Filling, in_crop, union
 from vision.grain import Grain, borrowed_grain, grain_of
-from vision.marked import unpack
+from vision.keeping import forbidden, protected_from_tones, withheld
 from vision.photo import Photo
 from vision.plan import Edit, Fill, Keep, Plan
 from vision.regions import Surfaces
+from vision.settings import Settings
 from vision.vocabulary import (
     FINE_KINDS,
     LEARNT_KINDS,
@@ -55,12 +56,17 @@ class Marks:
     owner: np.ndarray
     severity: np.ndarray
 
+    @property
+    def area(self) -> np.ndarray:
+        """(512, 512) bool, where it counts as found."""
+        return self.owner > FOUND
+
 
 class FaceAnalysis:
     """Everything known about one face, computed on demand and kept."""
 
-    def __init__(self, photo: Photo, face: faces.Face):
-        self.photo, self.face = photo, face
+    def __init__(self, photo: Photo, face: faces.Face, settings: Settings):
+        self.photo, self.face, self.settings = photo, face, settings
         self._own_words: dict[str, engine.Found] = {}
         self._healings: dict[int, tuple[tuple[int, ...], engine.Healing]] = {}
         self._fillings: dict[tuple[Fill, ...], Filling] = {}
@@ -69,7 +75,7 @@ class FaceAnalysis:
     def alignment(self) -> faces.Alignment:
         """By the dense landmarks, which are steadier than the finder's five."""
         first = faces.align(self.face.landmarks)
-        dense = landmarks.predict_landmarks(first.crop(self.photo.srgb8()))
+        dense = self._landmarks(first.crop(self.photo.srgb8()))
         return faces.align(first.points_to_photo(faces.five_points(dense)))
 
     @cached_property
@@ -80,7 +86,10 @@ class FaceAnalysis:
     @cached_property
     def regions(self) -> regions.Regions:
         upright_left = bool(self.alignment.matrix[0, 0] >= 0)
-        return regions.segment(self.crop, landmarks.predict_landmarks(self.crop), upright_left)
+        return regions.segment(self.crop, self._landmarks(self.crop), upright_left)
+
+    def _landmarks(self, crop: np.ndarray) -> np.ndarray:
+        return landmarks.predict_landmarks(crop, settings=self.settings)
 
     @cached_property
     def inside_photo(self) -> np.ndarray:
@@ -99,8 +108,12 @@ class FaceAnalysis:
         return Surfaces(self.skin, self.regions.mask("teeth") * self.inside_photo)
 
     @cached_property
+    def network(self) -> engine.RetouchEngine:
+        return engine.engine(self.settings)
+
+    @cached_property
     def detected(self) -> engine.Found:
-        return engine.engine().detect(self.crop, self.surfaces)
+        return self.network.detect(self.crop, self.surfaces)
 
     @cached_property
     def clean(self) -> np.ndarray:
@@ -118,7 +131,7 @@ class FaceAnalysis:
             KindNotLearnt: the detector was never taught this kind, or the words mean none.
         """
         found = self.found_for(kind, phrase)
-        name = engine.own_words(phrase).kind if kind == "other" and phrase else kind
+        name = found.words.kind if found.words else kind
         owner = found.owners[NETWORK_KINDS.index(name)]
         return Marks(name, owner, np.clip(owner * found.amplitude / SEVERE, 0, 1))
 
@@ -129,10 +142,10 @@ class FaceAnalysis:
         if kind != "other" or not phrase:
             raise KindNotLearnt(f"I have not learnt to see {kind.replace('_', ' ')} yet")
         if phrase not in self._own_words:
-            words = engine.own_words(phrase)
-            if words.likeness < engine.LEAST_LIKENESS or words.kind not in LEARNT_KINDS:
+            words = engine.own_words(phrase, self.network.tower)
+            if words.likeness < self.network.least_likeness or words.kind not in LEARNT_KINDS:
                 raise KindNotLearnt(f"I do not know what “{phrase}” looks like yet")
-            self._own_words[phrase] = engine.engine().detect(self.crop, self.surfaces, words)
+            self._own_words[phrase] = self.network.detect(self.crop, self.surfaces, words)
         return self._own_words[phrase]
 
     def place(self, where: tuple[Region, ...], side: Side | None = None) -> np.ndarray:
@@ -159,7 +172,7 @@ class FaceAnalysis:
         the next strength (up to 60 MB, where all kinds are asked)."""
         kept, healing = self._healings.get(id(found), ((), None))
         if healing is None or kept != asked:
-            healing = engine.engine().heal(self.crop, self.surfaces, found, asked)
+            healing = self.network.heal(self.crop, self.surfaces, found, asked)
             self._healings[id(found)] = asked, healing
         return healing
 
@@ -167,7 +180,7 @@ class FaceAnalysis:
         """What is put at the places that some fills mark together; the last is kept."""
         if fills not in self._fillings:
             marked = in_crop(self.alignment, union(fills))
-            change = engine.engine().fill(self.crop, self.surfaces, marked)
+            change = self.network.fill(self.crop, self.surfaces, marked)
             self._fillings = {fills: Filling(marked, change)}
         return self._fillings[fills]
 
@@ -198,9 +211,11 @@ class Rendering:
     touched: np.ndarray
 
 
-def analyse(photo: Photo) -> Analysis:
-    """Find the faces; everything else about them is computed when first asked for."""
-    return Analysis(photo, tuple(FaceAnalysis(photo, face) for face in faces.find(photo.srgb8())))
+def analyse(photo: Photo, settings: Settings | None = None) -> Analysis:
+    """Find the faces; everything else about them is computed when first asked for, on the device
+    that the settings name."""
+    settings, found = settings or Settings(), faces.find(photo.srgb8())
+    return Analysis(photo, tuple(FaceAnalysis(photo, face, settings) for face in found))
 
 
 def render(analysis: Analysis, plan: Plan) -> Rendering:
@@ -218,15 +233,15 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
     touched = np.zeros(pixels.shape[:2], bool)
     unmarked = ~union(plan.fills) if plan.fills else None
     for index, face in enumerate(analysis.faces):
-        edits = [edit for edit in plan.edits if edit.face == index]
-        keeps = [keep for keep in plan.keeps if keep.face == index]
+        edits, keeps = _of_face(plan, index)
         fills = tuple(fill for fill in plan.fills if fill.face == index)
         if any(edit.strength > 0 for edit in edits):
             change = face_change(face, edits, keeps)
-            compose.write(analysis.photo, face.alignment, change, pixels, touched, unmarked)
+            only = _left_open(analysis, plan, index, unmarked)
+            compose.write(analysis.photo, face.alignment, change, pixels, touched, only)
         if fills:
             change = fill_change(face, fills, edits, keeps)
-            only = union(fills) & ~_kept_elsewhere(analysis, plan, index)
+            only = _left_open(analysis, plan, index, union(fills))
             compose.write(analysis.photo, face.alignment, change, pixels, touched, only)
     if any(tone.amount for tone in plan.tones):
         tone_map.write(
@@ -235,33 +250,38 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
     return Rendering(analysis.photo.with_pixels(pixels), touched)
 
 
+def _of_face(plan: Plan, index: int) -> tuple[list[Edit], list[Keep]]:
+    edits = [edit for edit in plan.edits if edit.face == index]
+    return edits, [keep for keep in plan.keeps if keep.face == index]
+
+
 def _guarded(analysis: Analysis, plan: Plan) -> list[tone_map.Guarded]:
     """What keeps protect from tones, face by face."""
     guarded = []
     for index, face in enumerate(analysis.faces):
-        keeps = [keep for keep in plan.keeps if keep.face == index]
-        edits = [edit for edit in plan.edits if edit.face == index]
+        edits, keeps = _of_face(plan, index)
         if keeps:
             areas = [protected_from_tones(face, keep, edits) for keep in keeps]
             whole = [a for a, keep in zip(areas, keeps, strict=True) if keep.what == "everything"]
-            forbidden = np.max(areas, axis=0)
-            around = tone_map.around(forbidden, np.max([forbidden * 0, *whole], axis=0))
-            guarded.append(tone_map.Guarded(face.alignment, forbidden, around))
+            area = np.max(areas, axis=0)
+            around = tone_map.around(area, np.max([area * 0, *whole], axis=0))
+            guarded.append(tone_map.Guarded(face.alignment, area, around))
     return guarded
 
 
-def _kept_elsewhere(analysis: Analysis, plan: Plan, index: int) -> np.ndarray:
-    """(H, W) bool, what keeps of all faces but one protect: crops overlap, and marks do not stop
-    where a face ends."""
-    height, width = analysis.photo.pixels.shape[:2]
-    kept = np.zeros((height, width), bool)
+def _left_open(
+    analysis: Analysis, plan: Plan, index: int, only: np.ndarray | None
+) -> np.ndarray | None:
+    """(H, W) bool, of `only` (None: everywhere) what keeps of all faces but one leave open: crops
+    overlap, and neither marks nor regions (neck, skin) stop where the next face begins."""
+    shape = analysis.photo.pixels.shape[:2]
     for other, face in enumerate(analysis.faces):
-        keeps = [keep for keep in plan.keeps if keep.face == other]
-        edits = [edit for edit in plan.edits if edit.face == other]
-        forbidden = _forbidden(face, edits, keeps)
-        if other != index and forbidden is not None:
-            kept |= face.alignment.to_photo(forbidden, (height, width)) > 0
-    return kept
+        kept = forbidden(face, *_of_face(plan, other)) if other != index else None
+        if kept is not None:
+            x0, y0, x1, y1 = block = face.alignment.bounds(*shape)
+            only = np.ones(shape, bool) if only is None else only.copy()
+            only[y0:y1, x0:x1] &= face.alignment.to_photo(kept, shape, block) == 0
+    return only
 
 
 def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> compose.CropChange:
@@ -279,7 +299,7 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
         is_fine = [NETWORK_KINDS[k] in FINE_KINDS for k in asked]
         fine += room * np.minimum(gates[is_fine].sum(axis=0), 1)
         gate += room * np.minimum(gates.sum(axis=0), 1)
-    return compose.CropChange(gate, change, _forbidden(face, edits, keeps), fine, face.grain)
+    return compose.CropChange(gate, change, forbidden(face, edits, keeps), fine, face.grain)
 
 
 @dataclass(frozen=True)
@@ -318,12 +338,7 @@ def fill_change(
     marked, change = filling.marked, filling.change
     clean = face.clean & (marked == 0)
     grain = borrowed_grain(face.photo, face.alignment, face.crop, clean)
-    return compose.CropChange(marked, change, _forbidden(face, edits, keeps), marked, grain)
-
-
-def _forbidden(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> np.ndarray | None:
-    """(512, 512), above 0 where a keep lets nothing change."""
-    return np.max([protected(face, keep, edits) for keep in keeps], axis=0) if keeps else None
+    return compose.CropChange(marked, change, forbidden(face, edits, keeps), marked, grain)
 
 
 def _strengths(
@@ -346,58 +361,3 @@ def _strengths(
             strength = edit.strength if wanted is own else 0.0
             wanted.strengths[channel] += allowed * (strength - wanted.strengths[channel])
     return list(asked.values())
-
-
-def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
-    """(512, 512) float32 0..1, what a keep protects: a place, a kind's marks at a place, or what is
-    marked."""
-    if keep.mask is not None:
-        return in_crop(face.alignment, unpack(keep.mask))
-    place = face.place(keep.where, keep.side)
-    if keep.what == "everything":
-        return (place > 0.02).astype(np.float32)
-    marks = [
-        face.marks(kind, keep.phrase).owner > FOUND
-        for kind in expand_kind(keep.what)
-        if kind in LEARNT_KINDS or (kind == "other" and keep.phrase)
-    ]
-    return (np.any(marks, axis=0) & (place > 0.02)).astype(np.float32) if marks else place * 0
-
-
-def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
-    """Whether an edit overrules a keep: the same kind, named at a narrower place."""
-    if keep.what != edit.what:
-        return False
-    narrow, wide = face.place(edit.where, edit.side), face.place(keep.where, keep.side)
-    return float(narrow.sum()) < 0.9 * float(wide.sum())
-
-
-def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
-    """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
-    held = np.zeros_like(face.skin)
-    for keep in keeps:
-        if not _wins(face, edit, keep):
-            held = np.maximum(held, compose.soften(keep_area(face, keep)))
-    return held
-
-
-def protected(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
-    """The part of a keep that no edit overrules: there the photo's own values stay."""
-    area = keep_area(face, keep)
-    for edit in edits:
-        if _wins(face, edit, keep):
-            area = area * (face.place(edit.where, edit.side) < 0.5)
-    return area
-
-
-def protected_from_tones(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
-    """The same for light and colour, without the openings. What is kept whole beyond the crop and
-    has openings there is protected on the photo alone (`tone_map.kept_masks`)."""
-    if keep.openings and keep.what == "everything":
-        keep = replace(keep, where=tuple(set(keep.where) - set(tone_map.ON_PHOTO)))
-    placed = bool(keep.where) or keep.mask is not None
-    area = protected(face, keep, edits) if placed else np.zeros_like(face.skin)
-    for opening in keep.openings:
-        if opening.face == keep.face and opening.where not in tone_map.ON_PHOTO:
-            area = area * (face.regions.light(opening.where, opening.side) < 0.5)
-    return area

@@ -7,8 +7,9 @@ The TOML file is `freckle.toml` in the user's configuration folder, or the one t
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_config_path, user_data_path
 from pydantic import Field, SecretStr
@@ -18,6 +19,11 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from vision.errors import FreckleError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Settings(BaseSettings):
@@ -30,6 +36,10 @@ class Settings(BaseSettings):
     `scene_clip` names a CLIP (NAME:WEIGHTS as open_clip lists them, or a folder) that tells where
     a photo was taken; without it that stays unknown. `keep_chats` stores the messages of named
     users, too.
+
+    Raises:
+        FreckleError: the TOML file cannot be read, or `FRECKLE_CONFIG` names none.
+        ValidationError: a value is not what it must be.
     """
 
     model_config = SettingsConfigDict(env_prefix="FRECKLE_", extra="forbid")
@@ -54,4 +64,26 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         named = os.environ.get("FRECKLE_CONFIG")
         file = Path(named) if named else user_config_path("freckle") / "freckle.toml"
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+        if named and not file.is_file():
+            raise FreckleError(f"FRECKLE_CONFIG names {file}: no such file; correct or unset it")
+        try:
+            toml = TomlConfigSettingsSource(settings_cls, toml_file=file)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise FreckleError(f"{file} cannot be read as TOML ({error}); correct it") from error
+        return init_settings, env_settings, toml
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        FreckleError: this machine does not have it.
+    """
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise FreckleError(f"no device {name} on this machine; use --device cpu") from error
+    return device

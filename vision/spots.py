@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vision.marked import Mask
-from vision.pipeline import FOUND, Analysis, FaceAnalysis
+from vision.pipeline import Analysis, FaceAnalysis
 from vision.vocabulary import FINE_KINDS, LEARNT_KINDS, Kind, default_region
 
 # A finger or a mouse misses by this much, in crop pixels.
@@ -69,7 +69,7 @@ def _hit(face: FaceAnalysis, kind: Kind, at: np.ndarray) -> tuple[float, Kind, n
 def _owned(face: FaceAnalysis, kind: Kind) -> np.ndarray:
     """(512, 512) bool."""
     place = face.place((default_region(kind),))
-    return (face.marks(kind).owner > FOUND) & (place > 0.5)
+    return face.marks(kind).area & (place > 0.5)
 
 
 def _on_photo(face: FaceAnalysis, crop_mask: np.ndarray) -> Mask:

@@ -179,8 +179,7 @@ def test_there_are_words_for_every_kind_and_for_none():
     assert len(phrases["calibration_none"]) == 40
 
 
-def test_phrases_are_read_as_the_engine_reads_them(monkeypatch, few_phrases):
-    monkeypatch.setattr(engine, "engine", lambda: with_minilm())
+def test_phrases_are_read_as_the_engine_reads_them(few_phrases):
     phrase = detection.own_phrases()["pores"][0]
     meant, words = detection.read({"pores": [phrase]}, text_tower())[0]
     alone = engine.own_words.__wrapped__(phrase)

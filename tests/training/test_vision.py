@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from training import baselines, compare, losses, pairs, retouch_clip
 from training import vision as training
-from training.learner import Phrasebook, VisionLearner
+from training.evaluate.removal import paint
+from training.imperfections import painters
+from training.learner import Phrasebook, Teachers, VisionLearner
 from training.loop import Stage
-from training.options import VisionTraining
+from training.options import LossWeights, VisionTraining
 from ui.cli import app
 from vision.errors import FreckleError
 from vision.vocabulary import NETWORK_KINDS
@@ -123,7 +125,7 @@ def test_a_teacher_of_fewer_kinds_is_grown(tiny):
 def test_pairs_teach_that_something_was_there(folder, tmp_path, options, astronaut_pair):
     options = replace(options, steps=6, paired=0.5)
     training.train(tmp_path, folder, tmp_path / "out", options, pairs=astronaut_pair)
-    batch = next(iter(pairs.PairCrops(astronaut_pair, 64, 4, seed=0)))
+    batch = next(iter(pairs.PairCrops(folder / "pairs", 64, 4, seed=0)))
     assert not batch.kinds_known
     assert batch.owners.sum(dim=1).amax() > 0.5
     torch.testing.assert_close(batch.owners.sum(dim=1).amin(), torch.tensor(0.0))
@@ -145,12 +147,30 @@ def astronaut_pair(base, tmp_path):
     return tmp_path / "pairs"
 
 
-def test_pairs_that_are_none_are_refused(tmp_path, astronaut_pair):
+def test_pairs_that_are_none_are_left_out(tmp_path, astronaut_pair):
     with pytest.raises(FreckleError, match="holds no pairs"):
-        pairs.PairCrops(tmp_path, 64, 4, seed=0)
-    Image.new("RGB", (9, 9)).save(astronaut_pair / "after" / "1.png")
-    with pytest.raises(FreckleError, match="differ in size"):
-        next(iter(pairs.PairCrops(astronaut_pair, 64, 4, seed=0)))
+        pairs.align_pairs(tmp_path, tmp_path / "aligned")
+    for name, sizes in (("0", (9, 8)), ("2", (9, 9))):  # of two sizes, and without a face
+        for folder, size in zip(("before", "after"), sizes, strict=True):
+            Image.new("RGB", (size, size)).save(astronaut_pair / folder / f"{name}.png")
+    said = pairs.align_pairs(astronaut_pair, tmp_path / "aligned")
+    assert said.startswith("1 pairs, 2 left out, the first because ") and "differ in size" in said
+    assert [file.name for file in (tmp_path / "aligned").iterdir()] == ["1.png.npz"]
+    (astronaut_pair / "before" / "1.png").unlink()
+    with pytest.raises(FreckleError, match="none of the 2 pairs can be used: .* differ in size"):
+        pairs.align_pairs(astronaut_pair, tmp_path / "aligned")
+
+
+def test_pairs_have_no_say_about_words(batch, tiny):
+    """The local loss asks whether a named kind is gone; of a pair nobody named any."""
+    options = VisionTraining(network=tiny, losses=LossWeights(local=1.0))
+    tower = retouch_clip.ImageTower()
+    network = training.RetouchNetwork(tiny)
+    learner = VisionLearner(options, network, Phrasebook(tiny), Teachers(image_tower=tower))
+    with torch.no_grad():
+        for known in (True, False):
+            terms = learner(replace(batch, kinds_known=known), Stage(True, True, 0.0))
+            assert ("local" in terms) == known
 
 
 @pytest.mark.parametrize("name", baselines.BASELINES)
@@ -182,7 +202,7 @@ def test_every_variant_of_the_comparison_can_be_built(tiny):
         assert network.change(found, found.owners, prompts).refined.shape == shape
 
 
-def test_a_comparison_trains_measures_and_goes_on(folder, tmp_path, monkeypatch, options):
+def test_a_comparison_trains_measures_and_goes_on(folder, tmp_path, monkeypatch, options, base):
     monkeypatch.setattr(compare, "variants", lambda minutes, seed: [
         compare.Variant("our network", replace(options, steps=2)),
         compare.Variant("Swin-style", replace(options, steps=2), "Swin-style"),
@@ -194,6 +214,14 @@ def test_a_comparison_trains_measures_and_goes_on(folder, tmp_path, monkeypatch,
         compare.compare(tmp_path, folder, 1, 1, None, ["theirs"])
     written = {file: file.stat().st_mtime_ns for file in folder.glob("*/done.json")}
     assert len(written) == 2
+    done = compare.finished(folder)
+    assert set(done) == {"our network", "Swin-style"}
+    truth = paint(base, [painters["moles"](base, np.random.default_rng(0), 1.0)])
+    for name, remove in done.items():
+        asked = (truth, base, ("moles",))
+        np.testing.assert_array_equal(remove(*asked), removers[name](*asked))
+    with pytest.raises(FreckleError, match="no finished variant"):
+        compare.finished(tmp_path)
     compare.compare(tmp_path, folder, 1, 1, None, [])
     assert written == {file: file.stat().st_mtime_ns for file in folder.glob("*/done.json")}
 
@@ -207,6 +235,14 @@ def test_retouch_clip_learns_to_tell_kinds(folder, tmp_path):
     assert lines and lines[-1]["contrast"] < np.log(64)  # better than chance among 64
     with pytest.raises(FreckleError, match="no image tower"):
         retouch_clip.load_image_tower(tmp_path)
+
+
+def test_a_run_leaves_the_weights_that_ship_alone(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(training, "train", lambda data, folder, out, *rest: calls.append(out))
+    call = ["train", "vision", "--data", str(tmp_path), "--run", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, call).exit_code == 0
+    assert calls == [tmp_path / "run" / "weights"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,30 @@ def test_an_existing_file_needs_overwrite(tmp_path):
         write_file(tmp_path / "out", b"new")
     write_file(tmp_path / "out", b"new", overwrite=True)
     assert (tmp_path / "out").read_text() == "new"
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path, monkeypatch, links):
+    def refuse(*_):
+        raise PermissionError("no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    outputs = Outputs((), overwrite=False)
+    with pytest.raises(FreckleError, match="two appeared meanwhile: name another"), outputs:
+        for name in ("one", "two"):
+            outputs.write(outputs.claim(tmp_path / name), b"ours")
+        (tmp_path / "two").write_text("theirs")
+    assert names(tmp_path) == {"two"}
+    assert (tmp_path / "two").read_text() == "theirs"
+
+
+def test_a_place_that_is_lost_meanwhile_is_named(tmp_path):
+    (tmp_path / "in").mkdir()
+    outputs = Outputs((), overwrite=True)
+    with pytest.raises(FreckleError, match=f"^cannot write {tmp_path / 'in' / 'out'}: "), outputs:
+        outputs.write(outputs.claim(tmp_path / "in" / "out"), b"ours")
+        (tmp_path / "in" / "out").mkdir()
 
 
 @pytest.mark.parametrize("make", ["symlink_to", "hardlink_to"])

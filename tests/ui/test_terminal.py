@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
 from PIL import Image
 
+from agent.session import default_output
 from ui.terminal import converse, free_output
+from vision.errors import FreckleError
 
 
 def test_free_output_counts_past_what_is_there(tmp_path):
@@ -11,6 +16,22 @@ def test_free_output_counts_past_what_is_there(tmp_path):
     (tmp_path / "a.retouched.jpg").touch()
     (tmp_path / "a.retouched-2.jpg").touch()
     assert free_output(photo).name == "a.retouched-3.jpg"
+
+
+def test_ctrl_c_stops_a_turn_and_then_the_conversation(tmp_path, monkeypatch, capsys):
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    turns = iter([lambda: SimpleNamespace(changed=True, saved=None, text="Done.", view=None)])
+    session = SimpleNamespace(say=lambda message: next(turns, pressed)())
+    agent = SimpleNamespace(open=lambda *args, **options: session)
+    messages = iter([lambda: "soften the wrinkles", lambda: "and the freckles"])
+    monkeypatch.setattr(
+        "rich.console.Console.input", lambda self, prompt: next(messages, pressed)()
+    )
+    converse(agent, tmp_path / "a.jpg", None)
+    printed = capsys.readouterr().out
+    assert "Stopped." in printed and "The last changes were not saved." in printed
 
 
 def test_a_conversation_in_the_terminal(portrait, monkeypatch, capsys):
@@ -25,3 +46,12 @@ def test_a_conversation_in_the_terminal(portrait, monkeypatch, capsys):
     assert next(messages) == "never said"
     with Image.open(portrait.with_name("portrait.retouched.jpg")) as saved:
         assert saved.size == (512, 512)
+
+
+def test_a_photo_without_an_ending_gets_that_of_its_format(portrait, tmp_path):
+    bare = portrait.rename(tmp_path / "portrait")
+    assert default_output(bare) == tmp_path / "portrait.retouched.jpg"
+    assert default_output(tmp_path / "other.JPG").name == "other.retouched.JPG"
+    (tmp_path / "text").write_text("not a photo")
+    with pytest.raises(FreckleError, match="is not a photo"):
+        default_output(tmp_path / "text")

@@ -32,6 +32,16 @@ def test_keeping_everything_beats_every_edit(astronaut):
     assert np.array_equal(pixels(astronaut, plan), astronaut.photo.pixels)
 
 
+def test_an_edit_of_one_face_spares_what_is_kept_on_a_face_beside_it(astronaut):
+    face = astronaut.faces[0]
+    overlapping = pipeline.Analysis(astronaut.photo, (face, face))
+    edits = tuple(Edit(kind, ("skin",), 1.0) for kind in LEARNT_KINDS)
+    plan = Plan(edits, (Keep("everything", ("forehead",), face=1), Keep("wrinkles", FACE, face=1)))
+    rendering = pipeline.render(overlapping, plan)
+    assert rendering.touched.any()
+    assert [keep.max_change for keep in measure(overlapping, plan, rendering).kept] == [0, 0]
+
+
 def test_asked_severity_falls_and_grows_with_strength(astronaut):
     plans = [Plan((Edit("freckles", FACE, strength),)) for strength in (0.4, 1.0)]
     half, full = (measure(astronaut, p, pipeline.render(astronaut, p)).edits[0] for p in plans)

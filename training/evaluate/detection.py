@@ -228,18 +228,23 @@ def calibrate(known: list[Reading], unseen: list[Reading], none_share: float) ->
     "none" phrases are weighted to make it up. `believed` and `correct` are the mean confidence and
     the share right on held-out phrases weighted likewise: equal where the confidence is honest.
     """
-    slope, offset = fit_platt(*_arrays(known)[:2], _weights(known, none_share))
-    least = float(logit(SURE) - offset) / max(slope, 1e-9)
+    line = fit(known, none_share)
     likeness, right, _ = _arrays(unseen)
     weight = _weights(unseen, none_share)
+    believed = expit(line["slope"] * likeness + line["offset"])
     return {
-        "slope": slope,
-        "offset": offset,
-        "least": least,
-        "believed": float(np.average(expit(slope * likeness + offset), weights=weight)),
+        **line,
+        "believed": float(np.average(believed, weights=weight)),
         "correct": float(np.average(right, weights=weight)),
-        **next(iter(thresholds(unseen, [least]).values())),
+        **next(iter(thresholds(unseen, [line["least"]]).values())),
     }
+
+
+def fit(known: list[Reading], none_share: float) -> dict[str, float]:
+    """Slope and offset of the confidence in readings, and the `least` likeness that is `SURE`."""
+    slope, offset = fit_platt(*_arrays(known)[:2], _weights(known, none_share))
+    least = float(logit(SURE) - offset) / max(slope, 1e-9)
+    return {"slope": slope, "offset": offset, "least": least}
 
 
 def _arrays(readings: list[Reading]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ from vision.pipeline import FaceAnalysis
 from vision.plan import Edit, Plan
 from vision.vocabulary import Kind, default_region
 
-KINDS: tuple[Kind, ...] = ("acne", "wrinkles", "moles", "dark_spots", "shine", "pores")
+KINDS: tuple[Kind, ...] = ("acne", "wrinkles", "moles", "dark_spots", "shine")
 SCALES = (1, 4)
 _FINE = 1.5  # photo pixels
 _GRAIN = 2.0 / 255

@@ -20,8 +20,9 @@ from training.imperfections import mixture, painters
 from training.imperfections.base import Base, Layer, to_srgb
 from training.imperfections.render import base_of, own_marks
 from training.painted import AREA, TEXTURES
-from vision.compose import CLOSED
+from vision.compose import CLOSED, soften
 from vision.engine import Found, RetouchEngine
+from vision.pipeline import FOUND
 from vision.vocabulary import NETWORK_KINDS
 
 Numbers = dict[str, dict[str, float]]
@@ -120,8 +121,9 @@ def average_precision(score: np.ndarray, truth: np.ndarray) -> float:
     return float(precision[truth[order]].mean())
 
 
-def freckle(engine: RetouchEngine) -> Remover:
-    """Our network, told the kinds and not the places."""
+def freckle(engine: RetouchEngine, kept: str | None = None) -> Remover:
+    """Our network, told the kinds and not the places; what it finds of a kind that is `kept` stays
+    untouched, as by a plan's keep (`vision.keeping`)."""
 
     last: tuple[Truth | None, Found | None] = (None, None)  # asked again of the same face
 
@@ -132,8 +134,12 @@ def freckle(engine: RetouchEngine) -> Remover:
         found = last[1]
         channels = tuple(engine.kinds.index(kind) for kind in asked)
         healing = engine.heal(truth.crop, base.surfaces, found, channels)
-        open_ = healing.gates.sum(axis=0)[..., None] > CLOSED
-        return stored(truth.painted + open_ * healing.changes.sum(axis=0))
+        gate, change = healing.gates.sum(axis=0), healing.changes.sum(axis=0)
+        if kept:
+            marks = found.owners[engine.kinds.index(kept)] > FOUND
+            left = 1 - soften(marks.astype(np.float32))
+            gate, change = left * gate, left[..., None] * change
+        return stored(truth.painted + (gate[..., None] > CLOSED) * change)
 
     return remove
 
@@ -190,6 +196,38 @@ def measure_kinds(truth: Truth, base: Base, remove: Remover) -> Numbers:
             "off_after": _off(result, inside, truth.untouched),
         }
     return numbers
+
+
+def both_face(base: Base, kinds: tuple[str, str], seed: int) -> Truth:
+    """A face with two kinds on it, much of both."""
+    rng = np.random.default_rng(seed)
+    layers = [painters[kind](base, rng, 0.7) for kind in kinds]
+    return paint(base, [layer for layer in layers if layer.density.any()])
+
+
+def measure_kept(truth: Truth, base: Base, remove: Remover, asked: str, kept: str) -> dict:
+    """One painted kind asked away where another one shall stay; empty where either is hardly there.
+
+    `removed` is the share of the painted change made good where `asked` alone is; `changed` the
+    change where `kept` alone is, as a share of what paint changed there.
+    """
+    wanted = {
+        kind: truth.without.get(kind, truth.painted) - truth.painted for kind in (asked, kept)
+    }
+    sizes = {kind: np.abs(change).mean(axis=2) for kind, change in wanted.items()}
+    alone = {
+        one: (sizes[one] > MASK) & (sizes[other] < 0.5 / 255)
+        for one, other in ((asked, kept), (kept, asked))
+    }
+    if min(mask.sum() for mask in alone.values()) < _FEW:
+        return {}
+    change = remove(truth, base, (asked,)) - truth.painted
+    left = np.abs(wanted[asked] - change).mean(axis=2)[alone[asked]].sum()
+    touched = np.abs(change).mean(axis=2)[alone[kept]].sum()
+    return {
+        "removed": 1 - float(left / sizes[asked][alone[asked]].sum()),
+        "changed": float(touched / sizes[kept][alone[kept]].sum()),
+    }
 
 
 def _off(image: np.ndarray, inside: np.ndarray, skin: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from training.evaluate import detection
+from training.evaluate import detection, identity
 from training.evaluate.removal import (
     OTHERS,
     Numbers,
@@ -23,9 +23,11 @@ from training.evaluate.removal import (
     Truth,
     area_of,
     average_precision,
+    both_face,
     freckle,
     held_out,
     measure_all,
+    measure_kept,
     measure_kinds,
     paint,
     psnr,
@@ -35,9 +37,11 @@ from training.imperfections.base import Base
 from training.imperfections.render import base_of, own_marks, seen
 from vision.compose import CLOSED
 from vision.engine import RetouchEngine, engine
+from vision.pipeline import FOUND
 from vision.vocabulary import LEARNT_KINDS, NETWORK_KINDS, PERMANENT_KINDS
 
 Distance = Callable[[np.ndarray, np.ndarray], float]
+ASKED, KEPT = "acne", "freckles"  # small marks of one size, told apart by colour and shape
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _EVERY = 3  # of so many faces one is looked at in all strengths, which takes as long as all else
 
@@ -58,14 +62,16 @@ class Report:
         faces: of our network, one entry a face.
         alone: per means of removal, kinds asked alone, one entry a face.
         together: per means of removal, everything asked at once, one entry a face.
-        unpainted: mean change of clean skin, of 255, with every kind asked of a bare face.
+        kept: per means of removal, `ASKED` asked away where `KEPT` shall stay, one entry a face.
+        unpainted: of bare faces of which every kind is asked away, as `restraint` gives it.
         monotone: per edit, whether severity falls with every step of strength.
     """
 
     faces: list[Face] = field(default_factory=list)
     alone: dict[str, list[Numbers]] = field(default_factory=lambda: defaultdict(list))
     together: dict[str, list[dict[str, float]]] = field(default_factory=lambda: defaultdict(list))
-    unpainted: list[float] = field(default_factory=list)
+    kept: dict[str, list[dict[str, float]]] = field(default_factory=lambda: defaultdict(list))
+    unpainted: list[tuple[float, float]] = field(default_factory=list)
     monotone: list[bool] = field(default_factory=list)
 
 
@@ -80,9 +86,9 @@ def evaluate(
     report, others = Report(), OTHERS if others is None else others
     for base, truth in held_out(data, faces):
         kinds = measure_kinds(truth, base, freckle(network))
-        for kind, precision in precisions(truth, base, network).items():
+        for kind, detected in precisions(truth, base, network).items():
             if kind in kinds:
-                kinds[kind]["precision"] = precision
+                kinds[kind] |= detected
         report.faces.append(Face(kinds, detection.tone_angle(base)))
         report.alone["Freckle"].append(kinds)
         for name, remove in {**others, "Freckle": freckle(network)}.items():
@@ -93,33 +99,48 @@ def evaluate(
         report.unpainted.append(restraint(base, network))
         if len(report.faces) % _EVERY == 0:
             report.monotone.extend(falls(truth, base, network))
+            both = both_face(base, (ASKED, KEPT), len(report.faces))
+            told = f"Freckle, told to keep the {KEPT}"
+            ours = {"Freckle": freckle(network), told: freckle(network, KEPT)}
+            for name, remove in {**others, **ours}.items():
+                if measured := measure_kept(both, base, remove, ASKED, KEPT):
+                    report.kept[name].append(measured)
     return report
 
 
-def precisions(truth: Truth, base: Base, network: RetouchEngine) -> dict[str, float]:
-    """Average precision per pixel of every painted kind's map, over its surface (of texture, for
-    its area)."""
+def precisions(truth: Truth, base: Base, network: RetouchEngine) -> Numbers:
+    """Of every painted kind's map, over its surface (of texture, for its area): average precision
+    per pixel, and the IoU of what counts as found with the true mask."""
     found = network.detect(truth.crop, base.surfaces)
     numbers = {}
     for kind, image in truth.without.items():
         inside = area_of(kind, np.abs(image - truth.painted).mean(axis=2))
         on = base.surfaces.of(kind) > 0.5
         if inside[on].any():
-            owner = found.owners[network.kinds.index(kind)]
-            numbers[kind] = average_precision(owner[on], inside[on])
+            owner, mask = found.owners[network.kinds.index(kind)][on], inside[on]
+            shown = owner > FOUND
+            numbers[kind] = {
+                "precision": average_precision(owner, mask),
+                "iou": float((shown & mask).sum() / (shown | mask).sum()),
+            }
     return numbers
 
 
-def restraint(base: Base, network: RetouchEngine) -> float:
+def restraint(base: Base, network: RetouchEngine) -> tuple[float, float]:
     """Mean change, of 255, of clean skin of an unpainted face of which every kind is asked away.
 
-    What the face has of its own is rightly taken, so places that look marked (by colour alone, or
-    to the network) are left out of the mean; what is changed beyond them counts.
+    What the face has of its own is rightly taken: the first leaves out places that look marked by
+    colour or to the network itself, whose false finds thus do not count; the second leaves out
+    those by colour alone, so that true finds which colour misses count as well.
     """
     bare = paint(base, [])
-    result = freckle(network)(bare, base, LEARNT_KINDS)
-    clean = (base.skin > 0.9) & ~own_marks(base) & ~seen(network, base)
-    return float(np.abs(result - bare.painted)[clean].mean() * 255) if clean.any() else np.nan
+    change = np.abs(freckle(network)(bare, base, LEARNT_KINDS) - bare.painted).mean(axis=2) * 255
+    clean = (base.skin > 0.9) & ~own_marks(base)
+    unseen, plain = (
+        float(change[where].mean()) if where.any() else np.nan
+        for where in (clean & ~seen(network, base), clean)
+    )
+    return unseen, plain
 
 
 def falls(truth: Truth, base: Base, network: RetouchEngine) -> list[bool]:
@@ -193,15 +214,17 @@ def kinds_table(report: Report) -> str:
     """Removal and detection per kind, asked alone at full strength."""
     lines = [
         "| kind | faces | PSNR in mask before → after (dB) | removed | selectivity |"
-        " average precision | clean skin changed (of 255) | ΔE to skin around before → after |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        " average precision | IoU | clean skin changed (of 255) |"
+        " ΔE to skin around before → after |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     means = by_kind([face.kinds for face in report.faces])
     for kind, n in {**means, "mean over kinds": _overall(means)}.items():
         lines.append(
             f"| {kind} | {n['faces']:.0f} | {n['before']:.1f} → {n['after']:.1f} |"
             f" {n['removed']:.0%} | {n['selectivity']:.2f} | {n.get('precision', np.nan):.2f} |"
-            f" {n['clean']:.2f} | {_step(n['off_before'], n['off_after'])} |"
+            f" {n.get('iou', np.nan):.2f} | {n['clean']:.2f} |"
+            f" {_step(n['off_before'], n['off_after'])} |"
         )
     return "\n".join(lines)
 
@@ -250,11 +273,25 @@ def comparison_table(report: Report) -> str:
     return "\n".join(lines)
 
 
+def kept_table(report: Report) -> str:
+    """One kind asked away among marks of another that shall stay; only ours can be told so."""
+    lines = [
+        f"| {ASKED} asked away by | faces | {ASKED} removed | {KEPT} changed, of their contrast |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, numbers in report.kept.items():
+        removed, changed = (np.mean([n[key] for n in numbers]) for key in ("removed", "changed"))
+        lines.append(f"| {name} | {len(numbers)} | {removed:.0%} | {changed:.1%} |")
+    return "\n".join(lines)
+
+
 def restraint_lines(report: Report) -> str:
     """What is left alone, and whether more strength always means less of it."""
+    unseen, plain = np.nanmean(report.unpainted, axis=0)
     return (
-        f"Clean skin of unpainted faces, every kind asked away: changed by"
-        f" {np.nanmean(report.unpainted):.2f} of 255 on average.\n"
+        f"Clean skin of unpainted faces, every kind asked away: changed by {unseen:.2f} of 255 on"
+        f" average where neither colour nor the network sees a mark, by {plain:.2f} where colour"
+        " sees none.\n"
         f"Severity never rises with strength (0, 0.25 … 1) on {np.mean(report.monotone):.0%} of"
         f" {len(report.monotone)} edits."
     )
@@ -274,12 +311,24 @@ def main(
     features: Annotated[
         Path | None, typer.Option(help="SqueezeNet 1.1 features, for a perceptual distance")
     ] = None,
+    others: Annotated[
+        Path | None, typer.Option(help="run of `train compare`; its finished variants join in")
+    ] = None,
+    recognised: Annotated[
+        Path, typer.Option("--identity", help="MobileFaceNet as ONNX, for likeness to oneself")
+    ] = identity.WEIGHTS,
 ) -> None:
     """Print what goes and what stays, per kind, on held-out identities, and what is detected."""
     distance = _perceptual(features) if features else None
-    report = evaluate(data, engine(), faces, distance=distance)
-    tables = (kinds_table, tones_table, comparison_table, restraint_lines)
+    beside = dict(OTHERS)
+    if others:
+        from training.compare import finished  # which uses this module
+
+        beside |= finished(others)
+    report = evaluate(data, engine(), faces, beside, distance)
+    tables = (kinds_table, tones_table, comparison_table, kept_table, restraint_lines)
     print(*(table(report) for table in tables), sep="\n\n")
+    print("", identity.line(data, recognised), sep="\n")
     print("", pairs_table(data, engine()), "", detection.report(data, engine(), faces), sep="\n")
 
 

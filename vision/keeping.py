@@ -1,0 +1,77 @@
+"""What a plan's keeps protect on one face, and which edits overrule them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vision import compose, tone_map
+from vision.fill import in_crop
+from vision.marked import unpack
+from vision.plan import Edit, Keep
+from vision.vocabulary import LEARNT_KINDS, expand_kind
+
+if TYPE_CHECKING:
+    from vision.pipeline import FaceAnalysis
+
+
+def forbidden(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> np.ndarray | None:
+    """(512, 512), above 0 where a keep lets nothing change."""
+    return np.max([protected(face, keep, edits) for keep in keeps], axis=0) if keeps else None
+
+
+def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
+    """(512, 512) float32 0..1, what a keep protects: a place, a kind's marks at a place, or what is
+    marked."""
+    if keep.mask is not None:
+        return in_crop(face.alignment, unpack(keep.mask))
+    place = face.place(keep.where, keep.side)
+    if keep.what == "everything":
+        return (place > 0.02).astype(np.float32)
+    marks = [
+        face.marks(kind, keep.phrase).area
+        for kind in expand_kind(keep.what)
+        if kind in LEARNT_KINDS or (kind == "other" and keep.phrase)
+    ]
+    return (np.any(marks, axis=0) & (place > 0.02)).astype(np.float32) if marks else place * 0
+
+
+def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
+    """Whether an edit overrules a keep: the same kind, named at a narrower place."""
+    if keep.what != edit.what:
+        return False
+    narrow, wide = face.place(edit.where, edit.side), face.place(keep.where, keep.side)
+    return float(narrow.sum()) < 0.9 * float(wide.sum())
+
+
+def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
+    """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
+    held = np.zeros_like(face.skin)
+    for keep in keeps:
+        if not _wins(face, edit, keep):
+            held = np.maximum(held, compose.soften(keep_area(face, keep)))
+    return held
+
+
+def protected(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
+    """The part of a keep that no edit overrules: there the photo's own values stay."""
+    area = keep_area(face, keep)
+    for edit in edits:
+        if _wins(face, edit, keep):
+            area = area * (face.place(edit.where, edit.side) < 0.5)
+    return area
+
+
+def protected_from_tones(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
+    """The same for light and colour, without the openings. What is kept whole beyond the crop and
+    has openings there is protected on the photo alone (`tone_map.kept_masks`)."""
+    if keep.openings and keep.what == "everything":
+        keep = replace(keep, where=tuple(set(keep.where) - set(tone_map.ON_PHOTO)))
+    placed = bool(keep.where) or keep.mask is not None
+    area = protected(face, keep, edits) if placed else np.zeros_like(face.skin)
+    for opening in keep.openings:
+        if opening.face == keep.face and opening.where not in tone_map.ON_PHOTO:
+            area = area * (face.regions.light(opening.where, opening.side) < 0.5)
+    return area
