@@ -120,11 +120,53 @@ def test_sweeping_takes_what_has_ended_and_what_nobody_owns(tmp_path):
     assert not ended.exists() and folders.of(MIA) == []
 
 
-def test_files_of_a_visit_that_is_closed_while_a_turn_runs_go_afterwards(tmp_path):
+def test_a_tab_that_is_gone_has_a_while_to_come_back(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, grace=60)  # type: ignore[arg-type]
+    visit = visits.open("a", 1, "out.png", None)
+    visits.leave("a")
+    visits.leave("a")  # a tab may say so twice
+    visits.leave("b")
+    visits.sweep()
+    assert visits.get("a") is visit  # it is back, and stays as long as any
+    visit.used -= 61
+    visits.sweep()
+    assert visits.holds("a", visit)
+    visits.leave("a")
+    visit.used -= 61
+    visits.sweep()
+    assert len(visits) == 0 and not visit.folder.exists()
+
+
+def test_newcomers_take_the_places_of_those_who_left_first(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, limit=2)  # type: ignore[arg-type]
+    first, second = (visits.open(key, 1, "out.png", None) for key in "ab")
+    visits.leave("b")
+    visits.open("c", 1, "out.png", None)
+    assert visits.holds("a", first) and not second.folder.exists()
+
+
+def test_a_tab_that_is_loaded_anew_goes_on_with_its_visit_and_nobody_else_s(tmp_path):
     visits = Visits(FakeAgent(), tmp_path)  # type: ignore[arg-type]
+    for key, whose in (("old", MIA), ("new", MIA), ("other", NOAH), ("program", Visitor("mia"))):
+        visits.owners.claim(key, whose)
+    visit = visits.open("old", 1, "out.png", None)
+    for key in ("other", "program", "never seen"):
+        assert visits.move("old", key) is None
+    assert visits.move("never seen", "new") is None and visits.holds("old", visit)
+    visits.leave("old")
+    assert visits.move("old", "new") is visit and visits.get("new") is visit
+    assert visits.move("old", "new") is None  # a second time there is nothing
+    visits.leave("old")  # the old page's connection may end later than the new page asks
+    assert visits.holds("new", visit) and len(visits) == 1
+
+
+def test_files_of_a_visit_that_ends_while_a_turn_runs_go_afterwards(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, grace=0)  # type: ignore[arg-type]
     visit = visits.open("a", 1, "out.png", None)
     with visit.lock:
-        visits.close("a")
+        visits.leave("a")
+        time.sleep(0.01)
+        visits.sweep()
         assert visit.look.stop.is_set() and visit.folder.exists()
         visits.sweep()
         assert visit.folder.exists()

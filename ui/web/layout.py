@@ -43,6 +43,7 @@ class Layout:
 
     Attributes:
         shown: the components that events of the conversation write to.
+        tab: the key of this tab, for when it is loaded anew.
     """
 
     def __init__(self, visits: Visits, profiles: Profiles) -> None:
@@ -56,6 +57,7 @@ class Layout:
             with gr.Column(elem_id="below", min_width=0, visible=False) as self.below:
                 self._below()
         self.memory = memory_panel.build(visits, profiles)
+        self.tab = gr.Textbox(visible=False)
         self.shown = [
             self.open, self.camera, self.hero, self.views, self.slider, self.overlay, self.pointed,
             self.below, self.found, self.steps, self.undo, self.redo, self.chat, self.wishes,

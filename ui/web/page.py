@@ -23,7 +23,7 @@ from ui.web.accounts import Profiles
 from ui.web.layout import Layout, Shown
 from ui.web.overlay import Overlay
 from ui.web.sessions import Visit, Visits
-from ui.web.style import CSS, SCRIPT, theme
+from ui.web.style import CSS, KEEP_TAB, SCRIPT, TAB, theme
 from ui.web.turns import Act
 from vision.errors import FreckleError
 
@@ -60,6 +60,9 @@ class Page(Layout):
             "api_visibility": "private",
         }  # fmt: skip
         page.load(None, js=SCRIPT, api_visibility="private")
+        page.load(self._arrive, self.tab, [*self.shown, self.tab], js=TAB, **quick).then(
+            None, self.tab, None, js=KEEP_TAB
+        )
         page.unload(self._leave)
         for button in (self.open, self.camera):
             upload = [button, self.memory.profile]
@@ -99,11 +102,9 @@ class Page(Layout):
         """Show a photo at once, and what is found on it as soon as that is known."""
         try:
             visit = take()
-            hello = visit.look.freckle(OPENED)
+            visit.look.freckle(OPENED)
             yield self._fresh(visit)
-            settled = self._settled(visit)
-            hello["content"] = findings.greeting(visit.session)
-            yield settled
+            yield self._settled(visit)
         except FreckleError as error:
             yield self._refused(str(error), request)
         except Exception:
@@ -128,8 +129,22 @@ class Page(Layout):
         user = self.profiles.user(request, profile)
         return self.visits.open(_key(request), data.astronaut(), name, user)
 
+    def _arrive(self, old: str, request: gr.Request) -> Shown:
+        """The page was loaded, maybe anew, where `old` is the key that the tab had before."""
+        key = {self.tab: _key(request)}
+        visit = self.visits.move(old, _key(request)) if old else None
+        if visit is None:
+            return key
+        turns.stop(visit)  # whoever asked for it did not hear the end
+        shown = self._fresh(visit) | self._settled(visit) | key
+        overlay = visit.look.overlay
+        if overlay is not None:
+            shown[self.overlay] = views.preview(visit, overlay.painted())
+        shown[self.slider] = (views.before(visit), views.after(visit))
+        return shown | {self.wishes: gr.HTML(visible=len(visit.look.said) == 1)}
+
     def _leave(self, request: gr.Request) -> None:
-        self.visits.close(_key(request))
+        self.visits.leave(_key(request))
 
     def _say(self, chat: views.Said, text: str, request: gr.Request) -> Shown:
         if not text.strip():
@@ -190,13 +205,13 @@ class Page(Layout):
             return
         try:
             for reply in turns.take(visit):
-                if self._visit(request) is not visit:
+                if not self.visits.holds(_key(request), visit):
                     yield self._same  # another photo was opened meanwhile
                     return
                 yield self._busy(visit) if reply is None else self._pictures(visit, reply)
             yield self._settled(visit)
         except Exception:
-            if self._visit(request) is visit:
+            if self.visits.holds(_key(request), visit):
                 log.exception("a turn of the chat page could not be shown")
                 visit.look.freckle(turns.BROKEN)
                 yield {self.chat: visit.look.said} | self._ready(True)
@@ -311,6 +326,7 @@ class Page(Layout):
         overlay, session = visit.look.overlay, visit.session
         if overlay is None:
             overlay = visit.look.overlay = Overlay(session)
+            visit.look.said[0]["content"] = findings.greeting(session)
         picture = overlay.repainted()
         return {
             self.overlay: gr.skip() if picture is None else views.preview(visit, picture),

@@ -1,8 +1,8 @@
 """Who is talking about which photo: one bounded, locked book a server, nothing global.
 
 A visit is one browser tab with one photo. Its files live in a folder of its own whose name cannot
-be guessed, and go when the tab closes, when another photo is opened, when the visit has been idle
-for too long, or when a newer visit needs the room of an idle one. A turn that still runs then
+be guessed, and go soon after the tab closes, when another photo is opened, when the visit has been
+idle for too long, or when a newer visit needs the room of an idle one. A turn that still runs then
 ends first.
 """
 
@@ -83,6 +83,7 @@ class Visits:
         pixels: of all photos that are held at once.
         idle: seconds after which a visit that nobody looked at is dropped.
         patience: seconds that a visit keeps its place when newcomers need it.
+        grace: seconds that a visit outlives its tab, or the tab's connection.
 
     Attributes:
         folders: every file of this server.
@@ -98,6 +99,7 @@ class Visits:
         pixels: int = 600_000_000,
         idle: float = 3600,
         patience: float = 300,
+        grace: float = 120,
     ) -> None:
         self.folders = Folders(folder)
         self.owners = Owners()
@@ -106,6 +108,7 @@ class Visits:
         self._pixels = pixels
         self._idle = idle
         self._patience = patience
+        self._grace = grace
         self._visits: OrderedDict[str, Visit] = OrderedDict()
         self._leaving: list[Visit] = []
         self._lock = threading.Lock()
@@ -164,11 +167,30 @@ class Visits:
             self._visits.move_to_end(key)
             return visit
 
-    def close(self, key: str) -> None:
-        """The tab is gone: forget its photo and delete its files."""
+    def holds(self, key: str, visit: Visit) -> bool:
+        """Whether a tab still has this visit; looking does not make it last longer."""
+        return self._visits.get(key) is visit
+
+    def leave(self, key: str) -> None:
+        """The tab is gone, or only its connection, which may come back for a while."""
         with self._lock:
-            visit = self._visits.pop(key, None)
-        self._end([] if visit is None else [visit])
+            visit = self._visits.get(key)
+            if visit is not None:
+                visit.used = min(visit.used, time.monotonic() - self._idle + self._grace)
+                self._visits.move_to_end(key, last=False)
+
+    def move(self, old: str, new: str) -> Visit | None:
+        """A tab that was loaded anew, and has another key now, goes on with its visit; None where
+        it has none, or where that is somebody else's."""
+        owner = self.owners.get(old)
+        if owner is None or owner.browser is None or owner != self.owners.get(new):
+            return None
+        with self._lock:
+            visit = self._visits.pop(old, None)
+            if visit is not None:
+                visit.used = time.monotonic()
+                self._visits[new] = visit
+        return visit
 
     def sweep(self) -> None:
         """Drop what nobody looked at for too long, and delete what has reached its end."""

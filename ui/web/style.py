@@ -11,6 +11,22 @@ CSS = (_HERE / "page.css").read_text(encoding="utf-8")
 # Run once when the page is there: drop, paste, shortcuts, names for assistive technology.
 SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
 
+# A tab that goes away leaves its key to the page that is loaded into it next. One that is looked at
+# has none lying about: a browser that copies the tab would give it to both.
+TAB = """() => {
+    const key = sessionStorage.getItem('freckle-tab') ?? '';
+    sessionStorage.removeItem('freckle-tab');
+    return key;
+}"""
+KEEP_TAB = """(key) => {
+    const keep = (on) => {
+        if (on) sessionStorage.setItem('freckle-tab', key);
+        else sessionStorage.removeItem('freckle-tab');
+    };
+    addEventListener('pagehide', () => keep(true));
+    document.addEventListener('visibilitychange', () => keep(document.hidden));
+}"""
+
 # What each panel runs: its controls say what they do in their data attributes. When the panel is
 # written anew, its controls show what holds now, and the one in use stays in focus. Arrow keys move
 # a slider step by step: where it comes to rest counts.

@@ -98,6 +98,9 @@ def take(visit: Visit) -> Iterator[Reply | None]:
             reply = outcome
             answer["options"] = options(visit.session)
         answer["content"] = outcome if isinstance(outcome, str) else wording(outcome)
+    except GeneratorExit:
+        answer["content"] = str(Stopped())
+        raise
     except FreckleError as error:
         answer["content"] = str(error)
     except Exception:
