@@ -198,17 +198,19 @@ class Page(Layout):
         return self._busy(visit)
 
     def _turn(self, request: gr.Request) -> Iterator[Shown]:
-        """Carry out what waits longest, telling each stage."""
+        """Carry out all that waits by now, telling each stage: what had no turn of its own, because
+        the line was full or the connection gone, is not left behind."""
         visit = self._visit(request)
         if visit is None:
             yield self._same  # `_begin` has told; without a yield gradio empties what is shown
             return
         try:
-            for reply in turns.take(visit):
-                if not self.visits.holds(_key(request), visit):
-                    yield self._same  # another photo was opened meanwhile
-                    return
-                yield self._busy(visit) if reply is None else self._pictures(visit, reply)
+            for _ in range(len(visit.look.waiting)):
+                for reply in turns.take(visit):
+                    if not self.visits.holds(_key(request), visit):
+                        yield self._same  # another photo was opened meanwhile
+                        return
+                    yield self._busy(visit) if reply is None else self._pictures(visit, reply)
             yield self._settled(visit)
         except Exception:
             if self.visits.holds(_key(request), visit):

@@ -78,10 +78,11 @@ def take(visit: Visit) -> Iterator[Reply | None]:
     Yields whenever the conversation has changed: None, or at the end the agent's reply.
     """
     look = visit.look
-    if not look.waiting:
-        return
-    act, answer = look.waiting.popleft()
     look.stop = threading.Event()
+    try:
+        act, answer = look.waiting.popleft()
+    except IndexError:  # stopped
+        return
     given: list[Reply | str] = []
 
     def work(watch: Watch) -> None:

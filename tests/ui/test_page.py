@@ -1,0 +1,71 @@
+"""What the events of the page do, without a browser and without models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from memory.preferences import Preferences
+from ui.web.accounts import Profiles
+from ui.web.page import Page
+from ui.web.sessions import Visit, Visits
+from ui.web.turns import Act
+from vision.photo import load
+from vision.settings import Settings
+
+ME = SimpleNamespace(session_hash="tab", username=None)
+
+
+class FakeSession:
+    """A photo without a face, on which nothing is found."""
+
+    def __init__(self) -> None:
+        self.photo = self.result = load(np.full((40, 40, 3), 128, np.uint8))
+        self.analysis = SimpleNamespace(faces=[])
+        self.focus, self.question, self.reports = (), None, []
+        self.steps, self.at, self.can_undo, self.can_redo = ("the photo as it was",), 0, False, False
+
+    def findings(self):
+        return ()
+
+    def proposals(self):
+        return ()
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Page:
+    agent = SimpleNamespace(open=lambda source, user, save_to: FakeSession())
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        profiles = Profiles(Preferences.load(Settings()), "nobody")
+        page = Page(Visits(agent, tmp_path), profiles)  # type: ignore[arg-type]
+        page.wire(blocks)
+    return page
+
+
+@pytest.fixture
+def visit(page: Page) -> Visit:
+    visit = page.visits.open("tab", None, "a.png", None)
+    visit.look.freckle("hello")
+    return visit
+
+
+def doing(text: str) -> Act:
+    return Act(text, lambda session, watch: f"{text} done")
+
+
+def answers(visit: Visit) -> list[str]:
+    return [one["content"] for one in visit.look.said[1:] if one["role"] == "assistant"]
+
+
+def test_what_got_no_turn_is_not_left_behind(page, visit):
+    for text in ("one", "two"):  # only one of both turns gets into the line
+        page._begin([], doing(text), ME)
+    list(page._turn(ME))
+    assert answers(visit) == ["one done", "two done"]
+    page._begin([], doing("three"), ME)
+    list(page._turn(ME))
+    assert answers(visit)[-1] == "three done"
