@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from ui.web.folders import SHOWN, STRAY, Folders
-from ui.web.limits import Limit, Rates, Refused
+from ui.web.guard import Guard
+from ui.web.limits import MAX_OF_ADDRESS, MAX_OF_ONE, Limit, Rates, Refused
 from ui.web.sessions import CROWDED, Sweeper, Visits
 from ui.web.visitors import ANYBODY, Owners, Visitor, new_secret, read_secret
 from vision.errors import FreckleError
@@ -52,6 +53,30 @@ def test_rates_forget_who_is_long_gone():
     for number in range(100):
         rates.take(Limit("calls", 1, 1000), number, "1.1.1.1")
     assert len(rates._seen) <= 11
+
+
+def test_one_visitor_has_so_many_turns_in_line_and_programs_of_one_address_more():
+    line = SimpleNamespace(queue=[])
+    queue = SimpleNamespace(event_queue_per_concurrency_id={"models": line})
+    blocks = SimpleNamespace(_queue=queue)
+    app = SimpleNamespace(get_blocks=lambda: blocks)
+    check = Guard._check_line
+
+    def ask(visitor: Visitor, address: str) -> None:
+        scope = {"app": app, "client": (address, 1), "state": {"visitor": visitor}}
+        check(None, scope, visitor, False)  # type: ignore[arg-type]
+        line.queue.append(SimpleNamespace(request=SimpleNamespace(scope=scope)))
+
+    program = Visitor("mia")
+    for visitor, most in ((MIA, MAX_OF_ONE), (program, MAX_OF_ADDRESS)):
+        for _ in range(most):
+            ask(visitor, "1.1.1.1")
+        with pytest.raises(Refused, match="many wishes in line"):
+            ask(visitor, "1.1.1.1")
+    ask(NOAH, "1.1.1.1")
+    ask(program, "2.2.2.2")
+    line.queue.clear()
+    ask(MIA, "1.1.1.1")
 
 
 def test_a_name_belongs_to_who_used_it_first():

@@ -27,7 +27,12 @@ class FakeSession:
         self.photo = self.result = load(np.full((40, 40, 3), 128, np.uint8))
         self.analysis = SimpleNamespace(faces=[])
         self.focus, self.question, self.reports = (), None, []
-        self.steps, self.at, self.can_undo, self.can_redo = ("the photo as it was",), 0, False, False
+        self.steps, self.at, self.can_undo, self.can_redo = (
+            ("the photo as it was",),
+            0,
+            False,
+            False,
+        )
 
     def findings(self):
         return ()

@@ -27,7 +27,7 @@ from ui.web.limits import CALLS, Rates, Refused
 from ui.web.login import Login
 from ui.web.outgoing import Outgoing
 from ui.web.uploads import take_upload
-from ui.web.visitors import COOKIE, Owners, Visitor, new_secret, read_secret
+from ui.web.visitors import ANYBODY, COOKIE, Owners, Visitor, new_secret, read_secret
 
 log = logging.getLogger(__name__)
 
@@ -184,9 +184,7 @@ class Guard:
 
     def _limit(self, scope: Scope, visitor: Visitor, limit: limits.Limit, inner: bool) -> None:
         if not inner:
-            address = (scope.get("client") or ("",))[0]
-            who = visitor if visitor.browser else (visitor.account, address)
-            self._rates.take(limit, who, address)
+            self._rates.take(limit, _who(scope, visitor), _address(scope))
 
     def _show_file(self, scope: Scope, rest: str, visitor: Visitor, method: str) -> None:
         path = None
@@ -228,6 +226,8 @@ class Guard:
         self._limit(scope, visitor, CALLS, inner)
         most = limits.MAX_TOOL_BODY if rest.startswith("mcp") or inner else limits.MAX_BODY
         call = read_call(await read_body(scope, receive, most), rest, scope["app"].get_blocks())
+        if rest == "queue/join" or rest.startswith("call/"):
+            self._check_line(scope, visitor, inner)
         for name in (call.session, call.event):
             if name is not None and not (inner or self._owners.claim(name, visitor)):
                 raise Refused(403, NOT_YOURS)
@@ -235,6 +235,15 @@ class Guard:
         if rest.startswith("mcp"):
             call.own_addresses(self._find_own(visitor))
         return _replay(scope, call)
+
+    def _check_line(self, scope: Scope, visitor: Visitor, inner: bool) -> None:
+        """Refuse one more turn of somebody who has many in line: all others would wait for them."""
+        lines = scope["app"].get_blocks()._queue.event_queue_per_concurrency_id.values()
+        asking = [one.request.scope for line in lines for one in line.queue]
+        whose = [_who(one, one.get("state", {}).get("visitor", ANYBODY)) for one in asking]
+        most = limits.MAX_OF_ONE if visitor.browser else limits.MAX_OF_ADDRESS
+        if not inner and whose.count(_who(scope, visitor)) >= most:
+            raise Refused(429, limits.MANY_IN_LINE, 5)
 
     def _find_own(self, visitor: Visitor) -> Callable[[str], str]:
         def find(shown: str) -> str:
@@ -244,6 +253,15 @@ class Guard:
             return str(path)
 
         return find
+
+
+def _who(scope: Scope, visitor: Visitor) -> object:
+    """Who is counted as one: a browser, or all programs of an account at one address."""
+    return visitor if visitor.browser else (visitor.account, _address(scope))
+
+
+def _address(scope: Scope) -> str:
+    return (scope.get("client") or ("",))[0]
 
 
 def _secret(scope: Scope) -> str | None:

@@ -44,6 +44,7 @@ class Layout:
     Attributes:
         shown: the components that events of the conversation write to.
         tab: the key of this tab, for when it is loaded anew.
+        pressed: the id of the button that a click on the overlay stands for, if any.
     """
 
     def __init__(self, visits: Visits, profiles: Profiles) -> None:
@@ -58,6 +59,7 @@ class Layout:
                 self._below()
         self.memory = memory_panel.build(visits, profiles)
         self.tab = gr.Textbox(visible=False)
+        self.pressed = gr.Textbox(visible=False)
         self.shown = [
             self.open, self.camera, self.hero, self.views, self.slider, self.overlay, self.pointed,
             self.below, self.found, self.steps, self.undo, self.redo, self.chat, self.wishes,

@@ -85,8 +85,9 @@ class Page(Layout):
             turn(panel.act, self._handle)
         self.stop.click(self._stop, None, self.shown, **quick)
         self.found.look(self._show, None, self.shown, **quick)
-        self.overlay.select(self._point, self.chat, self.shown, **quick).then(
-            self._turn, None, self.shown, **model
+        # Another face is chosen by its button, a mark without a turn of its own.
+        self.overlay.select(self._point, None, [*self.shown, self.pressed], **quick).then(
+            None, self.pressed, None, js="(id) => { document.getElementById(id)?.click(); }"
         )
         self.wishes.act(self._wish, None, self.message, **quick)
 
@@ -240,15 +241,14 @@ class Page(Layout):
         visit.look.overlay.show(findings.kind_of(event._data), bool(event._data.get("value")))
         return self._painted(visit)
 
-    def _point(self, chat: views.Said, event: gr.SelectData, request: gr.Request) -> Shown:
+    def _point(self, event: gr.SelectData, request: gr.Request) -> Shown:
         """The overlay was clicked on: a mark is chosen, or another face."""
         visit = self._visit(request)
         if visit is None or visit.look.overlay is None:
             return self._same
         face = visit.look.overlay.point(*event.index)
-        if face is not None:
-            return self._begin(chat, findings.look_at(face), request)
-        return self._painted(visit)
+        pressed = "" if face is None else f"face-{face + 1}"
+        return self._painted(visit) | {self.pressed: pressed}
 
     def _wish(self, event: gr.EventData) -> str:
         return str(event._data.get("wish", ""))
