@@ -76,7 +76,8 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> Body:
     Raises:
         Refused: it has more than `most` bytes; the rest is not read.
     """
-    too_long = Refused(413, TOO_LONG.format(most // 2**20))
+    size = f"{most // 2**20} MB" if most >= 2**20 else f"{most // 2**10} kB"
+    too_long = Refused(413, TOO_LONG.format(size))
     length = Headers(scope=scope).get("content-length", "0")
     if not length.isdecimal() or int(length) > most:
         raise too_long

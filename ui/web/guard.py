@@ -135,6 +135,10 @@ class Guard:
             if path not in PAGES and not path.startswith(ASSETS):
                 raise Refused(404, NOT_HERE)
             self._check_site(scope)
+            if method == "POST":  # gradio would read any form, of anybody
+                self._limit(scope, Visitor(browser=_secret(scope)), CALLS, inner)
+                body = await read_body(scope, receive, limits.MAX_LOGIN)
+                receive = _once(body.data, body.receive)
             await self._app(scope, receive, out)
             return
         if not inner:
@@ -275,8 +279,12 @@ def _calls(scope: Scope) -> bool:
 def _replay(scope: Scope, call: Call) -> Receive:
     body = json.dumps(call.body).encode()
     MutableHeaders(scope=scope)["content-length"] = str(len(body))
+    return _once(body, call.receive)
+
+
+def _once(body: bytes, disconnect: Receive) -> Receive:
+    """Gives a body that was read already, then what comes after it."""
     sent = False
-    disconnect = call.receive
 
     async def receive() -> Message:
         nonlocal sent

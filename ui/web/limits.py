@@ -17,6 +17,7 @@ from typing import Any
 
 MAX_UPLOAD = 500 * 2**20
 MAX_BODY = 4 * 2**20  # of a call; photos come as uploads
+MAX_LOGIN = 16 * 2**10  # of what a login form sends
 MAX_TOOL_BODY = 96 * 2**20  # of a call by MCP, which may carry a photo as base64
 MAX_KEPT = 4 * 2**30  # bytes of uploads and results that wait for one visitor
 KEPT_FOR = 900.0  # seconds that an upload nobody opened, or a result, stays
@@ -26,7 +27,7 @@ MAX_OF_ADDRESS = 32  # of them of programs without a cookie, from one address
 MAX_MESSAGE = 2000  # characters
 
 TOO_LARGE = f"The file is too large: up to {MAX_UPLOAD // 2**20} MB can be taken."
-TOO_LONG = "That is too much at once: a call may be {} MB; send photos as uploads."
+TOO_LONG = "That is too much at once: a call may be {}; send photos as uploads."
 TOO_MANY_KEPT = "Your earlier files still wait here: please try again in {} minutes."
 NO_ROOM = "The server has no room for the file: please try again later."
 FULL = "Many people are waiting just now: please try again in a minute."
