@@ -11,7 +11,8 @@ import pytest
 
 from memory.preferences import Preferences
 from ui.web.accounts import Profiles
-from ui.web.page import Page
+from ui.web.limits import MAX_MESSAGE, MAX_OF_ONE
+from ui.web.page import TOO_MUCH, Page
 from ui.web.sessions import Visit, Visits
 from ui.web.turns import Act
 from vision.photo import load
@@ -74,3 +75,13 @@ def test_what_got_no_turn_is_not_left_behind(page, visit):
     page._begin([], doing("three"), ME)
     list(page._turn(ME))
     assert answers(visit)[-1] == "three done"
+
+
+def test_what_is_kept_of_texts_has_an_end(page, visit):
+    told = page._say([], "x" * (MAX_MESSAGE + 1), ME)
+    assert answers(visit) == [TOO_MUCH] and not visit.look.waiting
+    assert told[page.message] == gr.skip()  # the text is still there to be shortened
+    for _ in range(MAX_OF_ONE):
+        assert page._say([], "less shine", ME)[page.message] == ""
+    page._say([], "less shine", ME)
+    assert answers(visit)[-1] == TOO_MUCH and len(visit.look.waiting) == MAX_OF_ONE

@@ -21,6 +21,7 @@ from llm.commands import Redo, Turn, Undo
 from ui.web import findings, memory_panel, turns, views
 from ui.web.accounts import Profiles
 from ui.web.layout import Layout, Shown
+from ui.web.limits import MAX_MESSAGE, MAX_OF_ONE
 from ui.web.overlay import Overlay
 from ui.web.sessions import Visit, Visits
 from ui.web.style import CSS, KEEP_TAB, SCRIPT, TAB, theme
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 
 OPENED = "Here it is. I am looking closely at it …"
 LOST = "The upload did not arrive whole: please drop the file again."
+TOO_MUCH = (
+    f"That is too much at once: I read up to {MAX_MESSAGE} characters, and keep up to {MAX_OF_ONE} "
+    "wishes in line."
+)
 RELOAD = "This page needs a browser session: please reload it."
 
 
@@ -150,7 +155,7 @@ class Page(Layout):
     def _say(self, chat: views.Said, text: str, request: gr.Request) -> Shown:
         if not text.strip():
             return {self.message: text}
-        return self._begin(chat, turns.said(text.strip()), request) | {self.message: ""}
+        return {self.message: ""} | self._begin(chat, turns.said(text.strip()), request)
 
     def _choose(self, chat: views.Said, event: gr.SelectData, request: gr.Request) -> Shown:
         if event.value == turns.ANOTHER_WAY:
@@ -195,6 +200,9 @@ class Page(Layout):
         except FreckleError as error:
             answer = {"role": "assistant", "content": str(error)}
             return {self.chat: [*chat, {"role": "user", "content": act.text}, answer]}
+        if len(act.text) > MAX_MESSAGE or len(visit.look.waiting) >= MAX_OF_ONE:
+            visit.look.freckle(TOO_MUCH)
+            return {self.chat: visit.look.said, self.message: gr.skip()}
         turns.begin(visit, act)
         return self._busy(visit)
 
