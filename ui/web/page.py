@@ -145,7 +145,7 @@ class Page(Layout):
         shown = self._fresh(visit) | self._settled(visit) | key
         overlay = visit.look.overlay
         if overlay is not None:
-            shown[self.overlay] = views.preview(visit, overlay.painted())
+            shown[self.overlay] = views.preview(visit, overlay.painted(), "overlay")
         shown[self.slider] = (views.before(visit), views.after(visit))
         return shown | {self.wishes: gr.HTML(visible=len(visit.look.said) == 1)}
 
@@ -339,7 +339,9 @@ class Page(Layout):
             visit.look.said[0]["content"] = findings.greeting(session)
         picture = overlay.repainted()
         return {
-            self.overlay: gr.skip() if picture is None else views.preview(visit, picture),
+            self.overlay: gr.skip()
+            if picture is None
+            else views.preview(visit, picture, "overlay"),
             self.pointed: findings.pointed(overlay, session),
             self.found: findings.panel(session, overlay.hidden),
         }
