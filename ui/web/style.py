@@ -31,7 +31,7 @@ KEEP_TAB = """(key) => {
 # written anew, its controls show what holds now, and the one in use stays in focus. Arrow keys move
 # a slider step by step: where it comes to rest counts.
 EVENTS = """
-let last = null, byKey = false, resting = 0;
+let last = null, byKey = false;
 element.addEventListener('focusin', (event) => { last = event.target.id; });
 element.addEventListener('keydown', () => { byKey = true; });
 element.addEventListener('pointerdown', () => { byKey = false; });
@@ -47,8 +47,8 @@ element.addEventListener('change', (event) => {
     const control = event.target.closest('input[data-do]');
     if (!control) return;
     if (control.type !== 'range') { tell(control, control.checked); return; }
-    clearTimeout(resting);
-    resting = setTimeout(() => tell(control, Number(control.value)), byKey ? 600 : 0);
+    clearTimeout(control.resting);
+    control.resting = setTimeout(() => tell(control, Number(control.value)), byKey ? 600 : 0);
 });
 const label = (range) => {
     range.nextElementSibling.textContent = `${range.value} %`;
