@@ -9,6 +9,8 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from agent.overview import Proposal
+from llm.commands import Turn, Undo
 from memory.preferences import Preferences
 from ui.web.accounts import Profiles
 from ui.web.limits import MAX_MESSAGE, MAX_OF_ONE
@@ -85,3 +87,16 @@ def test_what_is_kept_of_texts_has_an_end(page, visit):
         assert page._say([], "less shine", ME)[page.message] == ""
     page._say([], "less shine", ME)
     assert answers(visit)[-1] == TOO_MUCH and len(visit.look.waiting) == MAX_OF_ONE
+
+
+def test_proposals_that_are_unticked_quickly_are_all_taken_back(page, visit):
+    brought = [Proposal(f"{kind} kept", "", Turn(commands=[Undo()])) for kind in ("moles", "acne")]
+    visit.session.proposals = lambda: [*brought]
+    visit.session.perform = lambda turn, watch: brought.pop(0).text
+    page._settled(visit)
+    page._take_back([], ["acne kept"], ME)
+    page._take_back([], [], ME)  # the first is still in line
+    said = [one["content"] for one in visit.look.said if one["role"] == "user"]
+    assert said == ["take back: moles kept", "take back: acne kept"]
+    list(page._turn(ME))
+    assert answers(visit) == ["moles kept", "acne kept"] and not visit.look.brought

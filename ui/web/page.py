@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 
+from agent.overview import Proposal
 from agent.session import Reply, default_output
 from llm.commands import Redo, Turn, Undo
 from ui.web import findings, memory_panel, turns, views
@@ -169,14 +170,14 @@ class Page(Layout):
         return self._begin(chat, _walk("redo", Redo()), request)
 
     def _take_back(self, chat: views.Said, ticked: list[str], request: gr.Request) -> Shown:
-        """Something that memory brought was unticked."""
-        visit = self._visit(request)
-        one = memory_panel.unticked(visit.session, ticked) if visit is not None else None
-        if one is None:
-            return self._same
-        back = one.back
-        act = Act(f"take back: {one.text}", lambda session, watch: session.perform(back, watch))
-        return self._begin(chat, act, request)
+        """Something that memory brought was unticked; what was before it may still be under way."""
+        visit, shown = self._visit(request), self._same
+        if visit is not None:
+            look = visit.look
+            for one in memory_panel.unticked(look.brought, ticked):
+                look.brought = [other for other in look.brought if other is not one]
+                shown = self._begin(chat, _take_back(one), request)
+        return shown
 
     def _look_again(self, request: gr.Request) -> Shown:
         """Something outside of the conversation changed what stands."""
@@ -289,7 +290,7 @@ class Page(Layout):
             self.undo: gr.Button(interactive=False),
             self.redo: gr.Button(interactive=False),
             **self.home.show(visit),
-            **self.brought.show(visit.session),
+            **self.brought.show(()),
         }
 
     def _busy(self, visit: Visit) -> Shown:
@@ -321,6 +322,7 @@ class Page(Layout):
     def _settled(self, visit: Visit) -> Shown:
         """Everything beside the pictures, as it is when no turn runs."""
         session, idle = visit.session, not visit.look.waiting
+        visit.look.brought = session.proposals()
         return self._painted(visit) | {
             self.chat: visit.look.said,
             self.steps: findings.steps(session),
@@ -328,7 +330,7 @@ class Page(Layout):
             self.redo: gr.Button(interactive=session.can_redo),
             **self._ready(idle),
             **self.home.show(visit),
-            **self.brought.show(session),
+            **self.brought.show(visit.look.brought),
         }
 
     def _painted(self, visit: Visit) -> Shown:
@@ -349,6 +351,10 @@ class Page(Layout):
 
 def _walk(text: str, command: Undo | Redo) -> Act:
     return Act(text, lambda session, watch: session.perform(Turn(commands=[command]), watch))
+
+
+def _take_back(one: Proposal) -> Act:
+    return Act(f"take back: {one.text}", lambda session, watch: session.perform(one.back, watch))
 
 
 def _key(request: gr.Request) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,7 @@ from vision.raster import eight_bit, over
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from agent.overview import Proposal
     from ui.web.overlay import Overlay
     from ui.web.sessions import Visit
     from ui.web.turns import Act
@@ -46,6 +48,7 @@ class Look:
         waiting: what was asked for and no turn took up yet, each with the message it will answer.
         stop: set when the turn at hand is to end at its next stage.
         overlay: what is painted over the photo, once that is analysed.
+        brought: what memory brought to the photo, as the page shows it.
         before: path of the preview of the untouched photo, once it is written.
         writing: held while a preview gets its name.
     """
@@ -54,6 +57,7 @@ class Look:
     waiting: deque[tuple[Act, Message]] = field(default_factory=deque)
     stop: threading.Event = field(default_factory=threading.Event)
     overlay: Overlay | None = None
+    brought: Sequence[Proposal] = ()
     before: str | None = None
     writing: threading.Lock = field(default_factory=threading.Lock)
 
