@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from agent.overview import Proposal
+from agent.progress import Stopped
 from llm.commands import Turn, Undo
 from memory.preferences import Preferences
 from ui.web.accounts import Profiles
@@ -100,3 +101,15 @@ def test_proposals_that_are_unticked_quickly_are_all_taken_back(page, visit):
     assert said == ["take back: moles kept", "take back: acne kept"]
     list(page._turn(ME))
     assert answers(visit) == ["moles kept", "acne kept"] and not visit.look.brought
+
+
+def test_what_only_waits_is_stopped_at_once(page, visit):
+    page._begin([], doing("one"), ME)
+    assert page._stop(ME)[page.send].visible
+    assert answers(visit) == [str(Stopped())]
+    page._begin([], Act("two", lambda session, watch: watch("finding") or "done"), ME)
+    running = page._turn(ME)
+    next(running)
+    assert visit.look.running and page.send not in page._stop(ME)
+    list(running)
+    assert not visit.look.running

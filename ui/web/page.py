@@ -240,7 +240,10 @@ class Page(Layout):
         if visit is None:
             return self._same
         turns.stop(visit)
-        return {self.chat: visit.look.said, self.stop: gr.Button(interactive=False)}
+        ready = self._ready(True)
+        if visit.look.running:  # it ends at its next stage
+            ready = {self.stop: gr.Button(interactive=False)}
+        return {self.chat: visit.look.said, **ready}
 
     def _show(self, event: gr.EventData, request: gr.Request) -> Shown:
         """A kind is to be painted over the photo, or no longer."""

@@ -83,6 +83,7 @@ def take(visit: Visit) -> Iterator[Reply | None]:
         act, answer = look.waiting.popleft()
     except IndexError:  # stopped
         return
+    look.running = True
     given: list[Reply | str] = []
 
     def work(watch: Watch) -> None:
@@ -107,6 +108,8 @@ def take(visit: Visit) -> Iterator[Reply | None]:
     except Exception:
         log.exception("a turn of the chat page failed")
         answer["content"] = BROKEN
+    finally:
+        look.running = False
     yield reply
 
 

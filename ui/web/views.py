@@ -46,6 +46,7 @@ class Look:
     Attributes:
         said: the conversation as the chat shows it.
         waiting: what was asked for and no turn took up yet, each with the message it will answer.
+        running: whether a turn is being carried out.
         stop: set when the turn at hand is to end at its next stage.
         overlay: what is painted over the photo, once that is analysed.
         brought: what memory brought to the photo, as the page shows it.
@@ -55,6 +56,7 @@ class Look:
 
     said: Said = field(default_factory=list)
     waiting: deque[tuple[Act, Message]] = field(default_factory=deque)
+    running: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     overlay: Overlay | None = None
     brought: Sequence[Proposal] = ()
