@@ -113,3 +113,12 @@ def test_what_only_waits_is_stopped_at_once(page, visit):
     assert visit.look.running and page.send not in page._stop(ME)
     list(running)
     assert not visit.look.running
+
+
+def test_looking_does_not_wait_for_a_turn(page, visit):
+    page._settled(visit)
+    visit.look.overlay.repainted = visit.look.overlay.point = pytest.fail
+    visit.look.running = True
+    asked = SimpleNamespace(_data={"kind": "moles", "value": False}, index=(1, 1))
+    assert page._show(asked, ME) == page._point(asked, ME) == page._same
+    assert visit.look.overlay.hidden == {"moles"}

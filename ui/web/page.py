@@ -251,12 +251,13 @@ class Page(Layout):
         if visit is None or visit.look.overlay is None:
             return self._same
         visit.look.overlay.show(findings.kind_of(event._data), bool(event._data.get("value")))
-        return self._painted(visit)
+        # A turn that runs has the session to itself, and paints at its end.
+        return self._same if visit.look.running else self._painted(visit)
 
     def _point(self, event: gr.SelectData, request: gr.Request) -> Shown:
         """The overlay was clicked on: a mark is chosen, or another face."""
         visit = self._visit(request)
-        if visit is None or visit.look.overlay is None:
+        if visit is None or visit.look.overlay is None or visit.look.running:
             return self._same
         face = visit.look.overlay.point(*event.index)
         pressed = "" if face is None else f"face-{face + 1}"
