@@ -122,3 +122,10 @@ def test_looking_does_not_wait_for_a_turn(page, visit):
     asked = SimpleNamespace(_data={"kind": "moles", "value": False}, index=(1, 1))
     assert page._show(asked, ME) == page._point(asked, ME) == page._same
     assert visit.look.overlay.hidden == {"moles"}
+
+
+def test_a_control_that_is_refused_is_answered_for_good(page, visit):
+    stale = SimpleNamespace(_data={"do": "keep-spot"})
+    page._handle([], stale, ME)
+    shown = list(page._turn(ME))[-1][page.chat]
+    assert "Click on a mark" in shown[-1]["content"]

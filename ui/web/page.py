@@ -191,7 +191,9 @@ class Page(Layout):
             overlay = visit.look.overlay if visit is not None else None
             act = findings.act_of(event._data, overlay)
         except FreckleError as error:
-            return {self.chat: [*chat, {"role": "assistant", "content": str(error)}]}
+            look = views.Look([*chat]) if visit is None else visit.look
+            look.freckle(str(error))
+            return {self.chat: look.said}
         return self._begin(chat, act, request)
 
     def _begin(self, chat: views.Said, act: Act, request: gr.Request) -> Shown:
