@@ -15,8 +15,8 @@ from llm.commands import Turn, Undo
 from memory.preferences import Preferences
 from ui.web.accounts import Profiles
 from ui.web.limits import MAX_MESSAGE, MAX_OF_ONE
-from ui.web.page import TOO_MUCH, Page
-from ui.web.sessions import Visit, Visits
+from ui.web.page import GONE, TOO_MUCH, Page
+from ui.web.sessions import NO_PHOTO, Visit, Visits
 from ui.web.turns import Act
 from vision.photo import load
 from vision.settings import Settings
@@ -129,3 +129,8 @@ def test_a_control_that_is_refused_is_answered_for_good(page, visit):
     page._handle([], stale, ME)
     shown = list(page._turn(ME))[-1][page.chat]
     assert "Click on a mark" in shown[-1]["content"]
+
+
+def test_a_photo_that_is_no_longer_there_is_told_apart_from_one_that_never_was(page):
+    for chat, line in (([], NO_PHOTO), ([{"role": "assistant", "content": "hello"}], GONE)):
+        assert page._begin(chat, doing("one"), ME)[page.chat][-1]["content"] == line

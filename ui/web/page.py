@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 
 OPENED = "Here it is. I am looking closely at it …"
 LOST = "The upload did not arrive whole: please drop the file again."
+GONE = (
+    "I no longer have this photo: the page was restarted, or nobody used it for long. Please open "
+    "it again."
+)
 TOO_MUCH = (
     f"That is too much at once: I read up to {MAX_MESSAGE} characters, and keep up to {MAX_OF_ONE} "
     "wishes in line."
@@ -201,7 +205,7 @@ class Page(Layout):
         try:
             visit = self.visits.get(_key(request))
         except FreckleError as error:
-            answer = {"role": "assistant", "content": str(error)}
+            answer = {"role": "assistant", "content": GONE if chat else str(error)}
             return {self.chat: [*chat, {"role": "user", "content": act.text}, answer]}
         if len(act.text) > MAX_MESSAGE or len(visit.look.waiting) >= MAX_OF_ONE:
             visit.look.freckle(TOO_MUCH)
