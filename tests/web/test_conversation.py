@@ -65,6 +65,20 @@ def test_a_photo_can_be_dropped_or_pasted(visitor, tmp_path, way):
     assert {mark_of(seen) for seen in visitor.seen()} == {0x81F}
 
 
+def test_text_that_is_pasted_with_a_picture_of_it_stays_text(visitor):
+    taken = visitor.message.evaluate(
+        """(box) => {
+            const both = new DataTransfer();
+            both.items.add(new File(['x'], 'text.png', {type: 'image/png'}));
+            both.setData('text/plain', 'less shine');
+            return !box.dispatchEvent(new ClipboardEvent('paste', {
+                clipboardData: both, bubbles: true, cancelable: true,
+            }));
+        }"""
+    )
+    assert not taken and visitor.replies() == []
+
+
 def test_files_that_are_no_photos_are_answered_and_do_no_harm(visitor, tmp_path):
     visitor.try_example()
     wrong = {

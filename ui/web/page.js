@@ -37,6 +37,9 @@
         give(event.dataTransfer.files[0]);
     }, true);
     addEventListener('paste', (event) => {
+        // Copied from a document, text comes with a picture of itself.
+        const text = event.clipboardData?.types.includes('text/plain');
+        if (text && event.target.matches?.('textarea, input')) return;
         const [file] = event.clipboardData?.files ?? [];
         if (!file) return;
         event.preventDefault();
