@@ -242,6 +242,7 @@ WRONG = [
     b'{"data": [], "fn_index": 0, "session_hash": "' + b"x" * 200 + b'"}',
     b'{"data": [], "fn_index": 0, "session_hash": "s", "trigger_id": "x"}',
     b'{"data": [], "fn_index": 1e999, "session_hash": "s"}',
+    b'{"data": ' + b"[" * 900 + b"]" * 900 + b', "fn_index": 0, "session_hash": "s"}',
 ]  # fmt: skip
 
 

@@ -110,7 +110,8 @@ class Guard:
             line = error.detail if isinstance(error.detail, str) else BROKEN
             await self._refuse(scope, receive, out, Refused(error.status_code, line))
         except Exception as error:
-            misfit = isinstance(error, KeyError | TypeError | ValueError) and _calls(scope)
+            wrong = KeyError | TypeError | ValueError | RecursionError
+            misfit = isinstance(error, wrong) and _calls(scope)
             if not misfit:
                 log.exception("a request failed")
             why = Refused(400, MISFIT) if misfit else Refused(500, BROKEN)
