@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ import httpx
 import pytest
 
 from tests.serving import Server
+from ui.web.folders import SHOWN, Folders
+from ui.web.server import LOCK, private_folder
 from ui.web.sessions import Visits
+from ui.web.visitors import ANYBODY
 from vision.errors import FreckleError
 
 
@@ -55,6 +59,23 @@ def test_a_taken_port_is_one_clear_line(server, tmp_path):
     done = subprocess.run(call, capture_output=True, text=True)
     assert done.returncode == 2
     assert str(server.port) in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_what_a_killed_server_left_behind_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with private_folder() as running:
+        killed, foreign = tmp_path / "freckle-killed", tmp_path / "freckle-other"
+        for folder in (killed, foreign):
+            folder.mkdir()
+            (folder / "a.jpg").write_bytes(b"x")
+        (killed / LOCK).touch()
+        with private_folder() as other:
+            assert set(tmp_path.iterdir()) == {running, other, foreign}
+            folders = Folders(other)
+            folders.publish()
+            folders.sweep()
+            assert (other / LOCK).exists() and folders.find(f"{SHOWN}/{LOCK}", ANYBODY) is None
+    assert set(tmp_path.iterdir()) == {foreign}
 
 
 class FakeAgent:
