@@ -145,6 +145,19 @@ def test_sweeping_takes_what_has_ended_and_what_nobody_owns(tmp_path):
     assert not ended.exists() and folders.of(MIA) == []
 
 
+def test_a_folder_lasts_from_when_it_was_renewed(tmp_path):
+    folders = Folders(tmp_path)
+    folder = folders.make(MIA, life=0.01)
+    folders.renew(folder, 60)
+    time.sleep(0.02)
+    folders.sweep()
+    assert folder.exists() and folders.of(MIA) == [folder]
+    folders.renew(folder, 0.01)
+    time.sleep(0.02)
+    folders.sweep()
+    assert not folder.exists()
+
+
 def test_a_tab_that_is_gone_has_a_while_to_come_back(tmp_path):
     visits = Visits(FakeAgent(), tmp_path, grace=60)  # type: ignore[arg-type]
     visit = visits.open("a", 1, "out.png", None)

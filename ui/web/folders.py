@@ -53,6 +53,12 @@ class Folders:
             self._entries[folder.name] = _Entry(owner, time.monotonic(), life)
         return folder
 
+    def renew(self, folder: Path, life: float) -> None:
+        """Let a folder go `life` seconds from now."""
+        with self._lock:
+            entry = self._entries[folder.name]
+            self._entries[folder.name] = _Entry(entry.owner, time.monotonic(), life)
+
     def drop(self, folder: Path) -> None:
         """Delete a folder and forget whose it was."""
         with self._lock:

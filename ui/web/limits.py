@@ -20,6 +20,7 @@ MAX_BODY = 4 * 2**20  # of a call; photos come as uploads
 MAX_LOGIN = 16 * 2**10  # of what a login form sends
 MAX_TOOL_BODY = 96 * 2**20  # of a call by MCP, which may carry a photo as base64
 MAX_KEPT = 4 * 2**30  # bytes of uploads and results that wait for one visitor
+SENT_WITHIN = 3600.0  # seconds that an upload may take
 KEPT_FOR = 900.0  # seconds that an upload nobody opened, or a result, stays
 MAX_WAITING = 64  # turns in line
 MAX_OF_ONE = 8  # of them of one visitor

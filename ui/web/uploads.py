@@ -49,7 +49,7 @@ async def take_upload(
             raise too_large
         return message
 
-    folder = folders.make(visitor, limits.KEPT_FOR)
+    folder = folders.make(visitor, limits.SENT_WITHIN)
     try:
         request = Request(scope, counted)
         watched = request.query_params.get("upload_id")
@@ -63,6 +63,7 @@ async def take_upload(
             raise Refused(400, NO_FILE)
         if len(files) > MAX_FILES:
             raise Refused(400, MANY.format(MAX_FILES))
+        folders.renew(folder, limits.KEPT_FOR)
     except BaseException as error:
         folders.drop(folder)
         if isinstance(error, MultiPartException):
