@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -12,8 +13,17 @@ import pytest
 
 from ui.web.folders import SHOWN, STRAY, Folders
 from ui.web.guard import Guard
-from ui.web.limits import MAX_OF_ADDRESS, MAX_OF_ONE, Limit, Rates, Refused
+from ui.web.limits import (
+    MAX_KEPT,
+    MAX_OF_ADDRESS,
+    MAX_OF_ONE,
+    MAX_UPLOAD,
+    Limit,
+    Rates,
+    Refused,
+)
 from ui.web.sessions import CROWDED, Sweeper, Visits
+from ui.web.uploads import take_upload
 from ui.web.visitors import ANYBODY, Owners, Visitor, new_secret, read_secret
 from vision.errors import FreckleError
 
@@ -143,6 +153,22 @@ def test_sweeping_takes_what_has_ended_and_what_nobody_owns(tmp_path):
     folders.sweep()
     assert set(tmp_path.iterdir()) == {kept, new}
     assert not ended.exists() and folders.of(MIA) == []
+
+
+def test_uploads_under_way_count_for_all_that_they_may_become(tmp_path):
+    folders = Folders(tmp_path)
+    under_way = [folders.make(MIA, 60, arriving=True) for _ in range(MAX_KEPT // MAX_UPLOAD + 1)]
+    scope = {"type": "http", "method": "POST", "headers": [], "query_string": b""}
+
+    def send(visitor: Visitor) -> None:
+        asyncio.run(take_upload(scope, None, folders, visitor))  # type: ignore[arg-type]
+
+    with pytest.raises(Refused, match="earlier files"):
+        send(MIA)
+    for visitor in (NOAH, MIA):  # these are read, and are no uploads
+        with pytest.raises(Refused, match="multipart"):
+            send(visitor)
+        folders.renew(under_way[0], 60)
 
 
 def test_a_folder_lasts_from_when_it_was_renewed(tmp_path):
