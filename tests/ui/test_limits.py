@@ -36,7 +36,8 @@ class FakeAgent:
     def open(self, source: float, user: str | None, save_to: Path) -> SimpleNamespace:
         if not source:
             raise FreckleError("not a photo")
-        photo = SimpleNamespace(format="png", width=round(1000 * source), height=1000)
+        pixels = SimpleNamespace(nbytes=3_000_000 * source)
+        photo = SimpleNamespace(format="png", pixels=pixels)
         return SimpleNamespace(photo=photo)
 
 
@@ -247,7 +248,7 @@ def test_a_photo_that_is_refused_leaves_the_visit_as_it_was(tmp_path):
 
 
 def test_people_at_work_keep_their_places(tmp_path):
-    visits = Visits(FakeAgent(), tmp_path, limit=2, pixels=10_000_000)  # type: ignore[arg-type]
+    visits = Visits(FakeAgent(), tmp_path, limit=2, room=10 * 12_000_000)  # type: ignore[arg-type]
     first, second = (visits.open(key, 4, "out.png", None) for key in "ab")
     for megapixels in (1, 200):
         with pytest.raises(FreckleError, match=CROWDED):
@@ -260,8 +261,8 @@ def test_people_at_work_keep_their_places(tmp_path):
 
 
 def test_one_photo_may_be_as_large_as_photos_get(tmp_path):
-    visits = Visits(FakeAgent(), tmp_path)  # type: ignore[arg-type]
-    assert visits.open("a", 200, "out.png", None).pixels == 200_000_000
+    visits = Visits(FakeAgent(), tmp_path, room=1)  # type: ignore[arg-type]
+    assert visits.open("a", 200, "out.png", None).held == 12 * 200_000_000
 
 
 def test_a_visit_s_folder_is_its_visitor_s(tmp_path):

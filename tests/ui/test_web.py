@@ -82,7 +82,7 @@ class FakeAgent:
     """Takes anything for a photo of the format that it is."""
 
     def open(self, source: str, user: str | None, save_to: Path) -> SimpleNamespace:
-        photo = SimpleNamespace(format=source, width=1000, height=1000)
+        photo = SimpleNamespace(format=source, pixels=SimpleNamespace(nbytes=3_000_000))
         return SimpleNamespace(photo=photo, save_to=save_to)
 
 

@@ -9,6 +9,7 @@ ends first.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -69,8 +70,9 @@ class Visit:
     look: Look = field(default_factory=Look)
 
     @property
-    def pixels(self) -> int:
-        return self.session.photo.width * self.session.photo.height
+    def held(self) -> int:
+        """Bytes of memory: the photo, its last results and their masks."""
+        return 4 * self.session.photo.pixels.nbytes
 
 
 class Visits:
@@ -80,7 +82,8 @@ class Visits:
         agent: shared by all visits; it holds models, no conversation.
         folder: where visits keep their files; exists, and belongs to this server alone.
         limit: how many visits are held at once.
-        pixels: of all photos that are held at once.
+        room: bytes of memory for all photos that are held at once; a third of the machine's
+            unless given.
         idle: seconds after which a visit that nobody looked at is dropped.
         patience: seconds that a visit keeps its place when newcomers need it.
         grace: seconds that a visit outlives its tab, or the tab's connection.
@@ -96,7 +99,7 @@ class Visits:
         folder: Path,
         *,
         limit: int = 32,
-        pixels: int = 600_000_000,
+        room: int | None = None,
         idle: float = 3600,
         patience: float = 300,
         grace: float = 120,
@@ -105,7 +108,7 @@ class Visits:
         self.owners = Owners()
         self._agent = agent
         self._limit = limit
-        self._pixels = pixels
+        self._room = _memory() // 3 if room is None else room
         self._idle = idle
         self._patience = patience
         self._grace = grace
@@ -139,16 +142,16 @@ class Visits:
         """Give a visit a place; the ones idle for longest make room."""
         with self._lock:
             others = [(name, one) for name, one in self._visits.items() if name != key]
-            held = sum(one.pixels for _, one in others)
+            held = sum(one.held for _, one in others)
             leaving = {key}
             while others:
-                if len(others) < self._limit and held + visit.pixels <= self._pixels:
+                if len(others) < self._limit and held + visit.held <= self._room:
                     break
                 name, one = others.pop(0)
                 if visit.used - one.used < self._patience:
                     raise FreckleError(CROWDED)
                 leaving.add(name)
-                held -= one.pixels
+                held -= one.held
             dropped = [self._visits.pop(name) for name in leaving & self._visits.keys()]
             self._visits[key] = visit
         self._end(dropped)
@@ -213,6 +216,11 @@ class Visits:
             else:
                 with self._lock:
                     self._leaving.append(visit)
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 class Sweeper:
