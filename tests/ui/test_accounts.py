@@ -82,6 +82,9 @@ def test_plain_passwords_are_refused_with_what_to_do(tmp_path):
         with pytest.raises(FreckleError, match=f"{why}.*freckle account add") as caught:
             read_accounts(file)
         assert "secret" not in str(caught.value)
+    file.write_text(f" : {Password.of('long enough')}".replace(": ", ":"))
+    with pytest.raises(FreckleError, match="line 1: an account's name has no"):
+        read_accounts(file)
     with pytest.raises(FreckleError, match="cannot read"):
         read_accounts(tmp_path / "missing")
 

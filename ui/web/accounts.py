@@ -102,7 +102,11 @@ def read_accounts(path: Path) -> dict[str, Password]:
             continue
         user, _, stored = line.strip().partition(":")
         try:
-            accounts[_account_name(user)] = Password.read(stored)
+            name = _account_name(user)
+        except ValueError as error:
+            raise FreckleError(f"{path}, line {number}: {error}") from None
+        try:
+            accounts[name] = Password.read(stored)
         except ValueError:
             raise FreckleError(
                 f"{path}, line {number}: passwords are kept as hashes only; delete the line and "
