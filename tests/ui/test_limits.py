@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from ui.web.folders import SHOWN, STRAY, Folders
 from ui.web.guard import Guard
@@ -167,7 +168,7 @@ def test_uploads_under_way_count_for_all_that_they_may_become(tmp_path):
     with pytest.raises(Refused, match="earlier files"):
         send(MIA)
     for visitor in (NOAH, MIA):  # these are read, and are no uploads
-        with pytest.raises(Refused, match="multipart"):
+        with pytest.raises(HTTPException, match="content type"):
             send(visitor)
         folders.renew(under_way[0], 60)
 

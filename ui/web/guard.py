@@ -42,7 +42,7 @@ READS = {
     "startup-events", "theme.css", "app_id", "login_check", "user", "info", "openapi.json",
     "upload_progress",
 }  # fmt: skip
-POSTS = {"queue/join", "run", "api", "call", "cancel", "reset", "mcp"}
+POSTS = {"run", "api", "call", "cancel", "reset", "mcp"}
 WITHOUT_LOGIN = {"startup-events", "theme.css", "app_id", "login_check", "user"}
 OWN_HOSTS = {"localhost", "127.0.0.1", "[::1]", "::1"}
 
@@ -151,6 +151,7 @@ class Guard:
         if self._login and visitor.account is None and not inner and word not in WITHOUT_LOGIN:
             raise Refused(401, LOG_IN)
         if rest.startswith(("file=", "file/")):
+            self._limit(scope, visitor, limits.READS, inner)
             self._show_file(scope, rest, visitor, method)
         elif method == "POST" and word == "upload":
             self._limit(scope, visitor, limits.UPLOADS, inner)
@@ -162,6 +163,7 @@ class Guard:
             receive = await self._take_call(scope, receive, rest, visitor, inner)
             out.watch_event(lambda event: self._owners.claim(event, visitor))
         elif method in ("GET", "HEAD"):
+            self._limit(scope, visitor, limits.READS, inner)
             self._check_read(scope, rest, word, visitor, inner)
         else:
             raise Refused(404, NOT_HERE)

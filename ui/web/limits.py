@@ -60,6 +60,7 @@ class Limit:
 
 # A page makes a few calls for each thing a person does.
 CALLS = Limit("requests", 240, 2400)
+READS = Limit("reads", 1200, 12_000)
 UPLOADS = Limit("uploads", 20, 200)
 
 
