@@ -17,7 +17,7 @@ from ui.web.accounts import Profiles
 from ui.web.limits import MAX_MESSAGE, MAX_OF_ONE
 from ui.web.page import GONE, TOO_MUCH, Page
 from ui.web.sessions import NO_PHOTO, Visit, Visits
-from ui.web.turns import Act
+from ui.web.turns import ANOTHER_WAY, BROKEN, Act
 from vision.photo import load
 from vision.settings import Settings
 
@@ -134,3 +134,23 @@ def test_a_control_that_is_refused_is_answered_for_good(page, visit):
 def test_a_photo_that_is_no_longer_there_is_told_apart_from_one_that_never_was(page):
     for chat, line in (([], NO_PHOTO), ([{"role": "assistant", "content": "hello"}], GONE)):
         assert page._begin(chat, doing("one"), ME)[page.chat][-1]["content"] == line
+
+
+def test_a_photo_that_cannot_be_looked_at_says_so_where_it_was_greeted(page):
+    session = FakeSession()
+    session.findings = lambda: 1 / 0
+    page.visits._agent.open = lambda source, user, save_to: session
+    *_, last = page._opening(lambda: page.visits.open("tab", None, "a.png", None), ME)
+    assert [one["content"] for one in last[page.chat]] == [BROKEN]
+
+
+def test_there_is_something_to_take_home_once_something_is_done(page, visit):
+    visit.session.reports.append("what can you do?")
+    assert not page._settled(visit)[page.home.shown[1]].interactive
+    visit.session.can_undo = True
+    assert page._settled(visit)[page.home.shown[1]].interactive
+
+
+def test_putting_it_another_way_leaves_what_is_typed(page, visit):
+    chosen = SimpleNamespace(value=ANOTHER_WAY)
+    assert page._choose([], chosen, ME) == page._same

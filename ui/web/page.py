@@ -111,16 +111,17 @@ class Page(Layout):
 
     def _opening(self, take: Callable[[], Visit], request: gr.Request) -> Iterator[Shown]:
         """Show a photo at once, and what is found on it as soon as that is known."""
+        answer = None
         try:
             visit = take()
-            visit.look.freckle(OPENED)
+            answer = visit.look.freckle(OPENED)
             yield self._fresh(visit)
             yield self._settled(visit)
         except FreckleError as error:
-            yield self._refused(str(error), request)
+            yield self._refused(str(error), answer, request)
         except Exception:
             log.exception("a photo could not be opened")
-            yield self._refused(turns.BROKEN, request)
+            yield self._refused(turns.BROKEN, answer, request)
 
     def _take_upload(self, upload: str | None, profile: object, request: gr.Request) -> Visit:
         try:
@@ -164,7 +165,7 @@ class Page(Layout):
 
     def _choose(self, chat: views.Said, event: gr.SelectData, request: gr.Request) -> Shown:
         if event.value == turns.ANOTHER_WAY:
-            return {self.message: ""}
+            return self._same
         return self._begin(chat, turns.said(event.value), request)
 
     def _undo(self, chat: views.Said, request: gr.Request) -> Shown:
@@ -274,11 +275,15 @@ class Page(Layout):
 
     # -- what is shown ---------------------------------------------------------------------------
 
-    def _refused(self, text: str, request: gr.Request) -> Shown:
-        """A photo that was not opened; the one before stays."""
+    def _refused(self, text: str, answer: views.Message | None, request: gr.Request) -> Shown:
+        """A photo that was not opened, where the one before stays, or not looked at, where there is
+        an `answer` already."""
         visit = self._visit(request)
         look = views.Look() if visit is None else visit.look
-        look.freckle(text)
+        if answer is None:
+            look.freckle(text)
+        else:
+            answer["content"] = text
         return {self.open: None, self.camera: None, self.chat: look.said}
 
     def _fresh(self, visit: Visit) -> Shown:
