@@ -119,6 +119,14 @@ def test_on_a_private_page_a_name_is_enough(panel):
     assert known(panel, me, {"name": "m" * 1000}) == known(panel, me, panel.call("", me)) == []
 
 
+def test_a_name_that_is_being_typed_stays(panel):
+    panel = panel("name")
+    assert panel.name not in panel.shown and panel.name not in panel.view({"name": "mia"}, MIA)
+    assert panel.called({"name": "mia"}) == "mia"
+    for nothing in ({"name": ""}, {}, None, "mia"):
+        assert panel.called(nothing) == gr.skip()
+
+
 def test_nothing_goes_before_it_was_asked(panel, memory):
     panel = panel()
     before = memory.export("mia")

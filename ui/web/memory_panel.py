@@ -196,7 +196,7 @@ class _Panel:
                 every = "" if profiles.by == "account" else "?all_session=false"
                 gr.HTML(f'<a id="logout" href="logout{every}">Log out</a>')
         self.shown = [
-            self.who, self.name, self.known, self.one, self.all, self.pause, self.export,
+            self.who, self.known, self.one, self.all, self.pause, self.export,
             self.import_,
         ]  # fmt: skip
 
@@ -204,6 +204,7 @@ class _Panel:
         quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         after = [*self.shown, self.told, self.sure]
         gr.on(None, self.view, self.profile, self.shown, api_name="memory", **quick)
+        gr.on(None, self.called, self.profile, self.name, api_name=False, **quick)
         self.accordion.expand(self.view, self.profile, self.shown, api_name=False, **quick)
         self.name.submit(
             self.call, self.name, [self.profile, self.told], api_name="memory_name", **quick
@@ -250,7 +251,6 @@ class _Panel:
         named, some = user is not None, bool(known)
         return {
             self.who: _note(who),
-            self.name: gr.Textbox(value=user or "") if by == "name" else gr.skip(),
             self.known: gr.Radio(choices=known, value=None, visible=some),
             self.one: gr.Button(interactive=some),
             self.all: gr.Button(interactive=named),
@@ -272,6 +272,11 @@ class _Panel:
         if user is None:
             raise FreckleError(GUEST[self._profiles.by])
         return user
+
+    def called(self, profile: object) -> Any:
+        """The name that the browser kept, in its box; what is typed there meanwhile stays."""
+        name = profile.get("name") if isinstance(profile, dict) else None
+        return name if self._profiles.by == "name" and name else gr.skip()
 
     # -- what is done ----------------------------------------------------------------------------
 
