@@ -6,7 +6,7 @@ Elements by their ids, for tests and style:
     #hero                       the first view, gone once there is a photo
     #slider                     before against after, in the tab `Before | after`
     #overlay                    the photo with what is found painted on it, in the tab `Found`
-    #pointed                    below it: #spot-keep, #spot-remove, #face-1, #face-2, ...
+    #pointed                    below it: #spot-next, #spot-keep, #spot-remove, #face-1, ...
     #found                      the panel; a row #found-KIND with #show-KIND (checkbox),
                                 #strength-KIND (range, 0 to 100), #keep-KIND (switch)
     #steps                      the history; #step-0, #step-1, ... (buttons; the present one has

@@ -95,6 +95,7 @@ class Page(Layout):
             turn(panel.act, self._handle)
         self.stop.click(self._stop, None, self.shown, **quick)
         self.found.look(self._show, None, self.shown, **quick)
+        self.pointed.look(self._next, None, self.shown, **quick)
         # Another face is chosen by its button, a mark without a turn of its own.
         self.overlay.select(self._point, None, [*self.shown, self.pressed], **quick).then(
             None, self.pressed, None, js="(id) => { document.getElementById(id)?.click(); }"
@@ -269,6 +270,14 @@ class Page(Layout):
         face = visit.look.overlay.point(*event.index)
         pressed = "" if face is None else f"face-{face + 1}"
         return self._painted(visit) | {self.pressed: pressed}
+
+    def _next(self, request: gr.Request) -> Shown:
+        """The next mark is to be chosen, without pointing at it."""
+        visit = self._visit(request)
+        if visit is None or visit.look.overlay is None or visit.look.running:
+            return self._same
+        visit.look.overlay.step()
+        return self._painted(visit)
 
     def _wish(self, event: gr.EventData) -> str:
         return str(event._data.get("wish", ""))

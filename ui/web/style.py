@@ -37,7 +37,7 @@ element.addEventListener('keydown', () => { byKey = true; });
 element.addEventListener('pointerdown', () => { byKey = false; });
 const tell = (control, value) => {
     const said = {...control.dataset, value};
-    trigger(said.do === 'show' ? 'look' : 'act', said);
+    trigger(['show', 'next-spot'].includes(said.do) ? 'look' : 'act', said);
 };
 element.addEventListener('click', (event) => {
     const button = event.target.closest('button[data-do]');
