@@ -80,7 +80,7 @@ def test_one_visitor_has_so_many_turns_in_line_and_programs_of_one_address_more(
         line.queue.append(SimpleNamespace(request=SimpleNamespace(scope=scope)))
 
     program = Visitor("mia")
-    for visitor, most in ((MIA, MAX_OF_ONE), (program, MAX_OF_ADDRESS)):
+    for visitor, most in ((MIA, 2 * MAX_OF_ONE), (program, MAX_OF_ADDRESS)):
         for _ in range(most):
             ask(visitor, "1.1.1.1")
         with pytest.raises(Refused, match="many wishes in line"):

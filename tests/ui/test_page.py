@@ -14,7 +14,7 @@ from agent.progress import Stopped
 from llm.commands import Turn, Undo
 from memory.preferences import Preferences
 from ui.web.accounts import Profiles
-from ui.web.limits import MAX_MESSAGE, MAX_OF_ONE
+from ui.web.limits import FULL, MAX_MESSAGE, MAX_OF_ONE, MAX_WAITING
 from ui.web.page import GONE, TOO_MUCH, Page
 from ui.web.sessions import NO_PHOTO, Visit, Visits
 from ui.web.turns import ANOTHER_WAY, BROKEN, Act
@@ -154,3 +154,9 @@ def test_there_is_something_to_take_home_once_something_is_done(page, visit):
 def test_putting_it_another_way_leaves_what_is_typed(page, visit):
     chosen = SimpleNamespace(value=ANOTHER_WAY)
     assert page._choose([], chosen, ME) == page._same
+
+
+def test_a_full_line_is_told_in_the_conversation(page, visit, monkeypatch):
+    monkeypatch.setattr(type(page.page._queue), "__len__", lambda queue: MAX_WAITING)
+    assert page._say([], "less shine", ME)[page.message] == gr.skip()
+    assert answers(visit) == [FULL] and not visit.look.waiting

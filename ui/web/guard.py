@@ -248,7 +248,8 @@ class Guard:
         lines = scope["app"].get_blocks()._queue.event_queue_per_concurrency_id.values()
         asking = [one.request.scope for line in lines for one in line.queue]
         whose = [_who(one, one.get("state", {}).get("visitor", ANYBODY)) for one in asking]
-        most = limits.MAX_OF_ONE if visitor.browser else limits.MAX_OF_ADDRESS
+        # The page says it in the conversation, and asks for a turn all the same.
+        most = 2 * limits.MAX_OF_ONE if visitor.browser else limits.MAX_OF_ADDRESS
         if not inner and whose.count(_who(scope, visitor)) >= most:
             raise Refused(429, limits.MANY_IN_LINE, 5)
 

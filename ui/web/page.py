@@ -22,7 +22,7 @@ from llm.commands import Redo, Turn, Undo
 from ui.web import findings, memory_panel, turns, views
 from ui.web.accounts import Profiles
 from ui.web.layout import Layout, Shown
-from ui.web.limits import MAX_MESSAGE, MAX_OF_ONE
+from ui.web.limits import FULL, MAX_MESSAGE, MAX_OF_ONE, MAX_WAITING
 from ui.web.overlay import Overlay
 from ui.web.sessions import Visit, Visits
 from ui.web.style import CSS, KEEP_TAB, SCRIPT, TAB, theme
@@ -60,6 +60,7 @@ class Page(Layout):
 
     def wire(self, page: gr.Blocks) -> None:
         """Connect every control."""
+        self.page = page
         # One turn at a time: models use every core, and a queue is fairer than a slow crowd.
         model: dict[str, Any] = {
             "concurrency_limit": 1, "concurrency_id": "models", "show_progress": "minimal",
@@ -209,8 +210,9 @@ class Page(Layout):
         except FreckleError as error:
             answer = {"role": "assistant", "content": GONE if chat else str(error)}
             return {self.chat: [*chat, {"role": "user", "content": act.text}, answer]}
-        if len(act.text) > MAX_MESSAGE or len(visit.look.waiting) >= MAX_OF_ONE:
-            visit.look.freckle(TOO_MUCH)
+        much = len(act.text) > MAX_MESSAGE or len(visit.look.waiting) >= MAX_OF_ONE
+        if much or len(self.page._queue) >= MAX_WAITING:
+            visit.look.freckle(TOO_MUCH if much else FULL)
             return {self.chat: visit.look.said, self.message: gr.skip()}
         turns.begin(visit, act)
         return self._busy(visit)
