@@ -19,7 +19,7 @@ from skimage import data
 from memory.observation import Observation
 from memory.preferences import Preferences
 from memory.store import Store
-from tests.page_client import Tab, as_file
+from tests.page_client import Tab, as_file, refused
 from tests.serving import Server
 from ui.web.accounts import add_account
 
@@ -221,16 +221,6 @@ def test_every_response_has_the_safe_headers(mia, stranger, result):
 
 
 # -- whatever is sent, a line comes back ---------------------------------------------------------
-
-
-def refused(answer: httpx.Response) -> str:
-    """The line of a refusal, having checked that it is one."""
-    assert 400 <= answer.status_code < 500 or answer.status_code == 503, answer.text[:300]
-    assert "Traceback" not in answer.text and 'File "' not in answer.text
-    assert len(answer.content) < 2000
-    told = answer.json()
-    assert told.get("detail") or told.get("error")
-    return str(told.get("error") or told["detail"])
 
 
 WRONG = [
