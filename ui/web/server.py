@@ -109,8 +109,8 @@ def serve(
 def private_folder() -> Iterator[Path]:
     """A temporary folder for everything of one server. A server that is killed cannot delete its
     own, so the next one does."""
-    for lock in Path(tempfile.gettempdir()).glob(f"{FOLDER}*/{LOCK}"):
-        _drop_unused(lock)
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*/{LOCK}"):
+        _drop_unused(left)
     with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
         place = Path(folder).resolve()
         with (place / LOCK).open("w") as lock:
