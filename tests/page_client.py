@@ -90,3 +90,13 @@ class Tab:
 
 def as_file(name: str) -> dict[str, Any]:
     return {"path": name, "meta": {"_type": "gradio.FileData"}}
+
+
+def refused(answer: httpx.Response) -> str:
+    """The line of a refusal, having checked that it is one."""
+    assert 400 <= answer.status_code < 500 or answer.status_code == 503, answer.text[:300]
+    assert "Traceback" not in answer.text and 'File "' not in answer.text
+    assert len(answer.content) < 2000
+    told = answer.json()
+    assert told.get("detail") or told.get("error")
+    return str(told.get("error") or told["detail"])

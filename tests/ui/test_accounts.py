@@ -13,6 +13,7 @@ import pytest
 from ui.web import accounts
 from ui.web.accounts import (
     FROM_ONE_CLIENT,
+    OF_ONE_NAME,
     OF_ONE_USER,
     WINDOW,
     Accounts,
@@ -81,6 +82,9 @@ def test_plain_passwords_are_refused_with_what_to_do(tmp_path):
         with pytest.raises(FreckleError, match=f"{why}.*freckle account add") as caught:
             read_accounts(file)
         assert "secret" not in str(caught.value)
+    file.write_text(f" : {Password.of('long enough')}".replace(": ", ":"))
+    with pytest.raises(FreckleError, match="line 1: an account's name has no"):
+        read_accounts(file)
     with pytest.raises(FreckleError, match="cannot read"):
         read_accounts(tmp_path / "missing")
 
@@ -113,12 +117,22 @@ def test_guessing_takes_turns_with_waiting(monkeypatch):
     door = Accounts.with_password("mia", "long enough")
     for _ in range(OF_ONE_USER):
         assert not login(door, "mia", "guess")
-    assert not login(door, "mia", "long enough", client="192.0.2.2")
+    assert not login(door, "mia", "long enough")
     now = time.monotonic()
-    assert 0 < door._attempts.wait("mia", "192.0.2.2", now) <= WINDOW
+    assert 0 < door._attempts.wait("mia", "192.0.2.1", now) <= WINDOW
+    assert login(door, "mia", "long enough", client="192.0.2.2")  # she is not locked out
     assert door._attempts.wait("noah", "192.0.2.1", now) == 0  # another name may still be tried
     monkeypatch.setattr(accounts, "WINDOW", 0.0)  # the wait is over
     assert login(door, "mia", "long enough")
+
+
+def test_guesses_of_one_name_from_everywhere_have_an_end():
+    tried = Attempts()
+    for number in range(OF_ONE_NAME):
+        assert tried.wait("mia", f"client{number}", 1.0) == 0
+        tried.count("mia", f"client{number}", 1.0)
+    assert tried.wait("mia", "another", 2.0) == WINDOW - 1
+    assert tried.wait("noah", "another", 2.0) == 0
 
 
 def test_being_right_does_not_count():

@@ -139,7 +139,7 @@ def test_clicks_of_strangers_get_nothing(tmp_path):
         assert event.api_visibility == "private"
         value, line = event.fn(SimpleNamespace(session_hash="another"))
         assert value is None and "portrait first" in line
-    nothing = SimpleNamespace(session=SimpleNamespace(reports=[]))
+    nothing = SimpleNamespace(session=SimpleNamespace(can_undo=False))
     line, *buttons = home.shown
     shown = home.show(nothing)
     assert not any(shown[button].interactive for button in buttons)

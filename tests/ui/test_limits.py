@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -9,10 +10,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from ui.web.folders import SHOWN, STRAY, Folders
-from ui.web.limits import Limit, Rates, Refused
+from ui.web.guard import Guard
+from ui.web.limits import (
+    MAX_KEPT,
+    MAX_OF_ADDRESS,
+    MAX_OF_ONE,
+    MAX_UPLOAD,
+    Limit,
+    Rates,
+    Refused,
+)
 from ui.web.sessions import CROWDED, Sweeper, Visits
+from ui.web.uploads import take_upload
 from ui.web.visitors import ANYBODY, Owners, Visitor, new_secret, read_secret
 from vision.errors import FreckleError
 
@@ -25,7 +37,8 @@ class FakeAgent:
     def open(self, source: float, user: str | None, save_to: Path) -> SimpleNamespace:
         if not source:
             raise FreckleError("not a photo")
-        photo = SimpleNamespace(format="png", width=round(1000 * source), height=1000)
+        pixels = SimpleNamespace(nbytes=3_000_000 * source)
+        photo = SimpleNamespace(format="png", pixels=pixels)
         return SimpleNamespace(photo=photo)
 
 
@@ -52,6 +65,30 @@ def test_rates_forget_who_is_long_gone():
     for number in range(100):
         rates.take(Limit("calls", 1, 1000), number, "1.1.1.1")
     assert len(rates._seen) <= 11
+
+
+def test_one_visitor_has_so_many_turns_in_line_and_programs_of_one_address_more():
+    line = SimpleNamespace(queue=[])
+    queue = SimpleNamespace(event_queue_per_concurrency_id={"models": line})
+    blocks = SimpleNamespace(_queue=queue)
+    app = SimpleNamespace(get_blocks=lambda: blocks)
+    check = Guard._check_line
+
+    def ask(visitor: Visitor, address: str) -> None:
+        scope = {"app": app, "client": (address, 1), "state": {"visitor": visitor}}
+        check(None, scope, visitor, False)  # type: ignore[arg-type]
+        line.queue.append(SimpleNamespace(request=SimpleNamespace(scope=scope)))
+
+    program = Visitor("mia")
+    for visitor, most in ((MIA, 2 * MAX_OF_ONE), (program, MAX_OF_ADDRESS)):
+        for _ in range(most):
+            ask(visitor, "1.1.1.1")
+        with pytest.raises(Refused, match="many wishes in line"):
+            ask(visitor, "1.1.1.1")
+    ask(NOAH, "1.1.1.1")
+    ask(program, "2.2.2.2")
+    line.queue.clear()
+    ask(MIA, "1.1.1.1")
 
 
 def test_a_name_belongs_to_who_used_it_first():
@@ -120,11 +157,82 @@ def test_sweeping_takes_what_has_ended_and_what_nobody_owns(tmp_path):
     assert not ended.exists() and folders.of(MIA) == []
 
 
-def test_files_of_a_visit_that_is_closed_while_a_turn_runs_go_afterwards(tmp_path):
+def test_uploads_under_way_count_for_all_that_they_may_become(tmp_path):
+    folders = Folders(tmp_path)
+    under_way = [folders.make(MIA, 60, arriving=True) for _ in range(MAX_KEPT // MAX_UPLOAD + 1)]
+    scope = {"type": "http", "method": "POST", "headers": [], "query_string": b""}
+
+    def send(visitor: Visitor) -> None:
+        asyncio.run(take_upload(scope, None, folders, visitor))  # type: ignore[arg-type]
+
+    with pytest.raises(Refused, match="earlier files"):
+        send(MIA)
+    for visitor in (NOAH, MIA):  # these are read, and are no uploads
+        with pytest.raises(HTTPException, match="content type"):
+            send(visitor)
+        folders.renew(under_way[0], 60)
+
+
+def test_a_folder_lasts_from_when_it_was_renewed(tmp_path):
+    folders = Folders(tmp_path)
+    folder = folders.make(MIA, life=0.01)
+    folders.renew(folder, 60)
+    time.sleep(0.02)
+    folders.sweep()
+    assert folder.exists() and folders.of(MIA) == [folder]
+    folders.renew(folder, 0.01)
+    time.sleep(0.02)
+    folders.sweep()
+    assert not folder.exists()
+
+
+def test_a_tab_that_is_gone_has_a_while_to_come_back(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, grace=60)  # type: ignore[arg-type]
+    visit = visits.open("a", 1, "out.png", None)
+    visits.leave("a")
+    visits.leave("a")  # a tab may say so twice
+    visits.leave("b")
+    visits.sweep()
+    assert visits.get("a") is visit  # it is back, and stays as long as any
+    visit.used -= 61
+    visits.sweep()
+    assert visits.holds("a", visit)
+    visits.leave("a")
+    visit.used -= 61
+    visits.sweep()
+    assert len(visits) == 0 and not visit.folder.exists()
+
+
+def test_newcomers_take_the_places_of_those_who_left_first(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, limit=2)  # type: ignore[arg-type]
+    first, second = (visits.open(key, 1, "out.png", None) for key in "ab")
+    visits.leave("b")
+    visits.open("c", 1, "out.png", None)
+    assert visits.holds("a", first) and not second.folder.exists()
+
+
+def test_a_tab_that_is_loaded_anew_goes_on_with_its_visit_and_nobody_else_s(tmp_path):
     visits = Visits(FakeAgent(), tmp_path)  # type: ignore[arg-type]
+    for key, whose in (("old", MIA), ("new", MIA), ("other", NOAH), ("program", Visitor("mia"))):
+        visits.owners.claim(key, whose)
+    visit = visits.open("old", 1, "out.png", None)
+    for key in ("other", "program", "never seen"):
+        assert visits.move("old", key) is None
+    assert visits.move("never seen", "new") is None and visits.holds("old", visit)
+    visits.leave("old")
+    assert visits.move("old", "new") is visit and visits.get("new") is visit
+    assert visits.move("old", "new") is None  # a second time there is nothing
+    visits.leave("old")  # the old page's connection may end later than the new page asks
+    assert visits.holds("new", visit) and len(visits) == 1
+
+
+def test_files_of_a_visit_that_ends_while_a_turn_runs_go_afterwards(tmp_path):
+    visits = Visits(FakeAgent(), tmp_path, grace=0)  # type: ignore[arg-type]
     visit = visits.open("a", 1, "out.png", None)
     with visit.lock:
-        visits.close("a")
+        visits.leave("a")
+        time.sleep(0.01)
+        visits.sweep()
         assert visit.look.stop.is_set() and visit.folder.exists()
         visits.sweep()
         assert visit.folder.exists()
@@ -141,7 +249,7 @@ def test_a_photo_that_is_refused_leaves_the_visit_as_it_was(tmp_path):
 
 
 def test_people_at_work_keep_their_places(tmp_path):
-    visits = Visits(FakeAgent(), tmp_path, limit=2, pixels=10_000_000)  # type: ignore[arg-type]
+    visits = Visits(FakeAgent(), tmp_path, limit=2, room=10 * 12_000_000)  # type: ignore[arg-type]
     first, second = (visits.open(key, 4, "out.png", None) for key in "ab")
     for megapixels in (1, 200):
         with pytest.raises(FreckleError, match=CROWDED):
@@ -154,8 +262,8 @@ def test_people_at_work_keep_their_places(tmp_path):
 
 
 def test_one_photo_may_be_as_large_as_photos_get(tmp_path):
-    visits = Visits(FakeAgent(), tmp_path)  # type: ignore[arg-type]
-    assert visits.open("a", 200, "out.png", None).pixels == 200_000_000
+    visits = Visits(FakeAgent(), tmp_path, room=1)  # type: ignore[arg-type]
+    assert visits.open("a", 200, "out.png", None).held == 12 * 200_000_000
 
 
 def test_a_visit_s_folder_is_its_visitor_s(tmp_path):

@@ -119,6 +119,14 @@ def test_on_a_private_page_a_name_is_enough(panel):
     assert known(panel, me, {"name": "m" * 1000}) == known(panel, me, panel.call("", me)) == []
 
 
+def test_a_name_that_is_being_typed_stays(panel):
+    panel = panel("name")
+    assert panel.name not in panel.shown and panel.name not in panel.view({"name": "mia"}, MIA)
+    assert panel.called({"name": "mia"}) == "mia"
+    for nothing in ({"name": ""}, {}, None, "mia"):
+        assert panel.called(nothing) == gr.skip()
+
+
 def test_nothing_goes_before_it_was_asked(panel, memory):
     panel = panel()
     before = memory.export("mia")
@@ -203,12 +211,13 @@ def test_names_are_text_and_not_markup(panel, memory):
     assert "&lt;img src=x&gt;" in next(iter(view.values()))
 
 
-def test_the_box_that_was_unticked_is_taken_back():
+def test_boxes_that_were_unticked_are_told():
     one, two = (SimpleNamespace(text=text, reason="") for text in ("freckles kept", "redness 40%"))
-    session = SimpleNamespace(proposals=lambda: (one, two))
-    assert unticked(session, ["redness 40%"]) is one
-    assert unticked(session, ["freckles kept", "redness 40%"]) is None
-    assert unticked(session, ["something older"]) is None
+    both = (one, two)
+    assert unticked(both, ["redness 40%"]) == [one]
+    assert unticked(both, []) == [one, two]
+    assert unticked(both, ["freckles kept", "redness 40%"]) == []
+    assert unticked(both, ["something older"]) == []
 
 
 def test_every_event_of_the_panel_is_private(memory):

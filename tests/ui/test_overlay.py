@@ -124,6 +124,19 @@ def test_a_click_on_a_mark_chooses_it_and_one_on_another_face_names_that(overlay
     )  # no face, no mark
 
 
+def test_marks_can_be_chosen_one_after_the_other_without_pointing(overlay):
+    session, asked = overlay._session, []
+    session.mole[900:940, 500:540] = True
+    session.spot_at = lambda x, y: asked.append((round(x), round(y))) or asked[-1]
+    for _ in range(3):
+        overlay.step()
+    assert asked[0] == asked[2] == overlay.spot and asked[0] != asked[1]
+    assert all(session.mole[y, x] for x, y in asked)
+    overlay.show("moles", False)
+    overlay.step()
+    assert len(asked) == 3
+
+
 def test_the_face_in_focus_stands_out():
     dim, clear = (np.zeros((400, 400, 3), np.uint8) for _ in range(2))
     outline(dim, (100, 100, 200, 200), 1, focus=False)

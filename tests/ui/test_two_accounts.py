@@ -94,3 +94,16 @@ def test_strangers_and_guessers_stay_outside(server):
         assert stranger.post("/login", data=guess).status_code == 400
     right = {"username": "noah", "password": PASSWORDS["noah"]}
     assert stranger.post("/login", data=right).status_code == 400  # has to wait now
+
+
+def test_a_login_is_a_few_words(server):
+    stranger = httpx.Client(base_url=server.url, timeout=60)
+    long = {"username": "mia", "password": "x" * 20_000}
+    for sent in ({"data": long}, {"files": {"username": ("a", b"x" * 20_000)}}):
+        assert stranger.post("/login", **sent).status_code == 413
+    assert stranger.post("/login", data={"username": "mia"}).status_code == 422
+    for _ in range(250):
+        answer = stranger.post("/login", content=b"")
+        if answer.status_code == 429:
+            break
+    assert answer.status_code == 429 and "please wait" in answer.json()["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from PIL import Image
 from skimage import data
 
 from ui.web import views
-from ui.web.views import PREVIEW_SIDE, Look, reduced
+from ui.web.views import KEPT, PREVIEW_SIDE, Look, reduced
 from vision.photo import load
 
 ASTRONAUT = data.astronaut()
@@ -52,6 +53,18 @@ def test_the_photo_is_written_once_and_every_result_under_a_new_name(tmp_path: P
         assert one.format == other.format == "JPEG"
         apart = np.abs(np.asarray(one).astype(int) + np.asarray(other) - 255)
     assert apart.mean() < 4
+
+
+def test_previews_do_not_pile_up_and_what_is_shown_stays(tmp_path: Path):
+    photo = load(ASTRONAUT[:64, :64])
+    session = SimpleNamespace(photo=photo, result=photo)
+    visit = SimpleNamespace(session=session, folder=tmp_path, views=0, look=Look())
+    before, overlay = views.before(visit), views.preview(visit, ASTRONAUT[:64], "overlay")
+    with ThreadPoolExecutor(4) as together:
+        made = list(together.map(lambda _: views.after(visit), range(40)))
+    assert len(set(made)) == 40
+    left = {str(path) for path in tmp_path.iterdir()}
+    assert {before, overlay, max(made)} <= left and len(left) == 2 + KEPT
 
 
 def test_what_was_edited_is_painted_red(tmp_path: Path):

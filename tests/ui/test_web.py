@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ import httpx
 import pytest
 
 from tests.serving import Server
+from ui.web.folders import SHOWN, Folders
+from ui.web.server import LOCK, private_folder
 from ui.web.sessions import Visits
+from ui.web.visitors import ANYBODY
 from vision.errors import FreckleError
 
 
@@ -57,11 +61,28 @@ def test_a_taken_port_is_one_clear_line(server, tmp_path):
     assert str(server.port) in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_what_a_killed_server_left_behind_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with private_folder() as running:
+        killed, foreign = tmp_path / "freckle-killed", tmp_path / "freckle-other"
+        for folder in (killed, foreign):
+            folder.mkdir()
+            (folder / "a.jpg").write_bytes(b"x")
+        (killed / LOCK).touch()
+        with private_folder() as other:
+            assert set(tmp_path.iterdir()) == {running, other, foreign}
+            folders = Folders(other)
+            folders.publish()
+            folders.sweep()
+            assert (other / LOCK).exists() and folders.find(f"{SHOWN}/{LOCK}", ANYBODY) is None
+    assert set(tmp_path.iterdir()) == {foreign}
+
+
 class FakeAgent:
     """Takes anything for a photo of the format that it is."""
 
     def open(self, source: str, user: str | None, save_to: Path) -> SimpleNamespace:
-        photo = SimpleNamespace(format=source, width=1000, height=1000)
+        photo = SimpleNamespace(format=source, pixels=SimpleNamespace(nbytes=3_000_000))
         return SimpleNamespace(photo=photo, save_to=save_to)
 
 
@@ -75,9 +96,7 @@ def test_visits_are_bounded_and_leave_no_files(tmp_path):
         visits.get("b")
     again = visits.open("a", "png", "out.png", None)
     assert not first.folder.exists() and again.folder.exists()
-    visits.close("a")
-    visits.close("a")  # a tab may say so twice
-    assert set(tmp_path.iterdir()) == {third.folder}
+    assert set(tmp_path.iterdir()) == {third.folder, again.folder}
 
 
 def test_idle_visits_are_dropped(tmp_path):

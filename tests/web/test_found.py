@@ -104,6 +104,15 @@ def test_moving_a_slider_is_saying_it(mia):
     assert mia.the("strength-wrinkles").input_value() == "40"
 
 
+def test_two_sliders_moved_by_keyboard_in_a_row_both_count(mia):
+    for kind in ("wrinkles", "redness"):  # the second before the first has come to rest
+        mia.the(f"strength-{kind}").focus()
+        mia.page.keyboard.press("End")
+    mia.page.get_by_test_id("bot").nth(2).wait_for()
+    mia.answered(mia.replies()[:1])
+    assert mia.heard() == ["wrinkles to 100 %", "redness to 100 %"]
+
+
 def slide(visitor: Visitor, kind: str, percent: int) -> None:
     """Drag a slider as a mouse does: it says its last value once, on release."""
     visitor.the(f"strength-{kind}").evaluate(

@@ -11,11 +11,10 @@ LESSON = "from now on keep my freckles"
 
 def named(visitor: Visitor, name: str) -> Visitor:
     """Give oneself a name."""
-    with visitor.page.expect_request_finished():
-        visitor.page.get_by_role("button", name="What I remember").click()
-    visitor.page.wait_for_timeout(1000)  # the panel fills itself when it opens
+    visitor.page.get_by_role("button", name="What I remember").click()
     box = visitor.page.locator("#memory-name").get_by_role("textbox")
     box.fill(name)
+    visitor.page.wait_for_timeout(1000)  # the panel fills itself when it opens
     box.press("Enter")
     visitor.the("memory-who").get_by_text(name).wait_for()
     return visitor

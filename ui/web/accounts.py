@@ -31,8 +31,9 @@ LEAST_PASSWORD = 8
 # 32 MiB and some tenths of a second for each guess.
 COST, BLOCK, PARALLEL = 2**15, 8, 3
 MOST_MEMORY = 2**28
-# Failed logins within `WINDOW` seconds, of one name and from one address.
-WINDOW, OF_ONE_USER, FROM_ONE_CLIENT = 60.0, 5, 15
+# Failed logins within `WINDOW` seconds: of one name from one address, from one address, and of one
+# name from everywhere, which is more, so that a stranger does not simply lock somebody out.
+WINDOW, OF_ONE_USER, FROM_ONE_CLIENT, OF_ONE_NAME = 60.0, 5, 15, 50
 LOGIN_HINT = f"After {OF_ONE_USER} wrong tries you have to wait a minute."
 
 # The address that the request at hand came from; `FromWhere` sets it.
@@ -101,7 +102,11 @@ def read_accounts(path: Path) -> dict[str, Password]:
             continue
         user, _, stored = line.strip().partition(":")
         try:
-            accounts[_account_name(user)] = Password.read(stored)
+            name = _account_name(user)
+        except ValueError as error:
+            raise FreckleError(f"{path}, line {number}: {error}") from None
+        try:
+            accounts[name] = Password.read(stored)
         except ValueError:
             raise FreckleError(
                 f"{path}, line {number}: passwords are kept as hashes only; delete the line and "
@@ -195,7 +200,11 @@ class Attempts:
 def _limits(user: str, client: str) -> Iterable[tuple[tuple[str, str], int]]:
     """What a try counts for, and how often it may; names of any length take the same room."""
     name = hashlib.sha256(user.encode()).hexdigest()
-    return (("user", name), OF_ONE_USER), (("client", client), FROM_ONE_CLIENT)
+    return (
+        (("user", f"{name} {client}"), OF_ONE_USER),
+        (("client", client), FROM_ONE_CLIENT),
+        (("name", name), OF_ONE_NAME),
+    )
 
 
 class Accounts:

@@ -76,7 +76,8 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> Body:
     Raises:
         Refused: it has more than `most` bytes; the rest is not read.
     """
-    too_long = Refused(413, TOO_LONG.format(most // 2**20))
+    size = f"{most // 2**20} MB" if most >= 2**20 else f"{most // 2**10} kB"
+    too_long = Refused(413, TOO_LONG.format(size))
     length = Headers(scope=scope).get("content-length", "0")
     if not length.isdecimal() or int(length) > most:
         raise too_long
@@ -122,7 +123,9 @@ def read_call(body: Body, rest: str, blocks: Any) -> Call:
             raise Refused(400, WRONG.format("data", FIELDS["data"][1]))
         if index is None and word == "queue" or index is not None and index not in blocks.fns:
             raise Refused(404, NO_ENDPOINT)
-        if word != "run" and len(blocks._queue) >= MAX_WAITING:
+        # The page has said so already where it could not begin a turn.
+        own = index is not None and str(blocks.fns[index].api_name).startswith("_turn")
+        if word != "run" and not own and len(blocks._queue) >= MAX_WAITING:
             raise Refused(503, FULL)
     # A call may name the event that it continues, but gradio gives each its own.
     event = asked.get("event_id") if word in ("cancel", "reset") else None

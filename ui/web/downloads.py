@@ -125,7 +125,7 @@ class Downloads:
     def show(self, visit: Visit) -> dict[Any, Any]:
         """Buttons that work where something was done to a photo."""
         line, *buttons = self.shown
-        ready = bool(visit.session.reports)
+        ready = visit.session.can_undo
         rest = {button: gr.DownloadButton(value=None, interactive=ready) for button in buttons}
         return {line: READY if ready else NOTHING_YET, **rest}
 

@@ -232,7 +232,8 @@ def plainly(text: str) -> str:
 
 
 def pointed(overlay: Overlay, session: Session) -> str:
-    """What can be done with what was clicked on, and the faces to choose from."""
+    """What can be done with the mark that was chosen, a button that chooses the next, and the faces
+    to choose from."""
     count = len(session.analysis.faces)
     faces = "".join(
         f'<button id="face-{n + 1}" data-do="face" data-value="{n}" '
@@ -240,13 +241,16 @@ def pointed(overlay: Overlay, session: Session) -> str:
         for n in range(count)
     )
     chooser = f'<span class="faces">Faces {faces}</span>' if count > 1 else ""
+    if any(one.found for one in session.findings()):
+        chooser = f'<button id="spot-next" data-do="next-spot">Next mark</button>{chooser}'
     if overlay.spot is None:
         marks = "Click a mark in the picture to keep or remove just that one."
         return f'<span class="hint">{marks}</span>{chooser}'
     name = _ONE[overlay.spot.kind]
     remove = f'<button id="spot-remove" data-do="remove-spot">Remove this {name}</button>'
     return (
-        f'<span class="mark" style="--kind: {COLOURS[overlay.spot.kind]}"><i></i>This {name}</span>'
+        f'<span class="mark" role="status" style="--kind: {COLOURS[overlay.spot.kind]}"><i></i>'
+        f"This {name}</span>"
         f'<button id="spot-keep" data-do="keep-spot">Keep this {name}</button>'
         f"{remove if overlay.spot.kind not in TEETH_KINDS else ''}{chooser}"
     )

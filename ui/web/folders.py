@@ -26,6 +26,7 @@ class _Entry:
     owner: Visitor
     made: float
     life: float | None
+    arriving: bool = False
 
 
 class Folders:
@@ -44,14 +45,20 @@ class Folders:
         spellings = {place, json.dumps(place)[1:-1], quote(place)}
         self._hidden = [name.encode() for name in sorted(spellings, key=len, reverse=True)]
 
-    def make(self, owner: Visitor, life: float | None = None) -> Path:
+    def make(self, owner: Visitor, life: float | None = None, arriving: bool = False) -> Path:
         """A new empty folder whose name cannot be guessed; it goes `life` seconds from now, or
-        when it is dropped."""
+        when it is dropped. `arriving`: it is for an upload that is not whole yet."""
         folder = self.root / secrets.token_urlsafe(16)
         folder.mkdir(mode=0o700)
         with self._lock:
-            self._entries[folder.name] = _Entry(owner, time.monotonic(), life)
+            self._entries[folder.name] = _Entry(owner, time.monotonic(), life, arriving)
         return folder
+
+    def renew(self, folder: Path, life: float) -> None:
+        """What was to arrive is whole; its folder goes `life` seconds from now."""
+        with self._lock:
+            entry = self._entries[folder.name]
+            self._entries[folder.name] = _Entry(entry.owner, time.monotonic(), life)
 
     def drop(self, folder: Path) -> None:
         """Delete a folder and forget whose it was."""
@@ -61,9 +68,16 @@ class Folders:
 
     def of(self, owner: Visitor) -> list[Path]:
         """What a visitor has with an end, the oldest first."""
-        with self._lock:
-            mine = [(n, e) for n, e in self._entries.items() if e.owner == owner and e.life]
+        mine = [(name, entry) for name, entry in self._of(owner) if entry.life]
         return [self.root / name for name, entry in sorted(mine, key=lambda one: one[1].made)]
+
+    def arriving(self, owner: Visitor) -> int:
+        """How many uploads of a visitor are under way."""
+        return sum(entry.arriving for _, entry in self._of(owner))
+
+    def _of(self, owner: Visitor) -> list[tuple[str, _Entry]]:
+        with self._lock:
+            return [(name, entry) for name, entry in self._entries.items() if entry.owner == owner]
 
     def publish(self) -> None:
         """What lies here now is part of the page: everybody may see it, and it stays."""

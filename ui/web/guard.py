@@ -27,7 +27,7 @@ from ui.web.limits import CALLS, Rates, Refused
 from ui.web.login import Login
 from ui.web.outgoing import Outgoing
 from ui.web.uploads import take_upload
-from ui.web.visitors import COOKIE, Owners, Visitor, new_secret, read_secret
+from ui.web.visitors import ANYBODY, COOKIE, Owners, Visitor, new_secret, read_secret
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ READS = {
     "startup-events", "theme.css", "app_id", "login_check", "user", "info", "openapi.json",
     "upload_progress",
 }  # fmt: skip
-POSTS = {"queue/join", "run", "api", "call", "cancel", "reset", "mcp"}
+POSTS = {"run", "api", "call", "cancel", "reset", "mcp"}
 WITHOUT_LOGIN = {"startup-events", "theme.css", "app_id", "login_check", "user"}
 OWN_HOSTS = {"localhost", "127.0.0.1", "[::1]", "::1"}
 
@@ -110,7 +110,8 @@ class Guard:
             line = error.detail if isinstance(error.detail, str) else BROKEN
             await self._refuse(scope, receive, out, Refused(error.status_code, line))
         except Exception as error:
-            misfit = isinstance(error, KeyError | TypeError | ValueError) and _calls(scope)
+            wrong = KeyError | TypeError | ValueError | RecursionError
+            misfit = isinstance(error, wrong) and _calls(scope)
             if not misfit:
                 log.exception("a request failed")
             why = Refused(400, MISFIT) if misfit else Refused(500, BROKEN)
@@ -135,6 +136,10 @@ class Guard:
             if path not in PAGES and not path.startswith(ASSETS):
                 raise Refused(404, NOT_HERE)
             self._check_site(scope)
+            if method == "POST":  # gradio would read any form, of anybody
+                self._limit(scope, Visitor(browser=_secret(scope)), CALLS, inner)
+                body = await read_body(scope, receive, limits.MAX_LOGIN)
+                receive = _once(body.data, body.receive)
             await self._app(scope, receive, out)
             return
         if not inner:
@@ -146,6 +151,7 @@ class Guard:
         if self._login and visitor.account is None and not inner and word not in WITHOUT_LOGIN:
             raise Refused(401, LOG_IN)
         if rest.startswith(("file=", "file/")):
+            self._limit(scope, visitor, limits.READS, inner)
             self._show_file(scope, rest, visitor, method)
         elif method == "POST" and word == "upload":
             self._limit(scope, visitor, limits.UPLOADS, inner)
@@ -157,6 +163,7 @@ class Guard:
             receive = await self._take_call(scope, receive, rest, visitor, inner)
             out.watch_event(lambda event: self._owners.claim(event, visitor))
         elif method in ("GET", "HEAD"):
+            self._limit(scope, visitor, limits.READS, inner)
             self._check_read(scope, rest, word, visitor, inner)
         else:
             raise Refused(404, NOT_HERE)
@@ -184,9 +191,7 @@ class Guard:
 
     def _limit(self, scope: Scope, visitor: Visitor, limit: limits.Limit, inner: bool) -> None:
         if not inner:
-            address = (scope.get("client") or ("",))[0]
-            who = visitor if visitor.browser else (visitor.account, address)
-            self._rates.take(limit, who, address)
+            self._rates.take(limit, _who(scope, visitor), _address(scope))
 
     def _show_file(self, scope: Scope, rest: str, visitor: Visitor, method: str) -> None:
         path = None
@@ -228,6 +233,8 @@ class Guard:
         self._limit(scope, visitor, CALLS, inner)
         most = limits.MAX_TOOL_BODY if rest.startswith("mcp") or inner else limits.MAX_BODY
         call = read_call(await read_body(scope, receive, most), rest, scope["app"].get_blocks())
+        if rest == "queue/join" or rest.startswith("call/"):
+            self._check_line(scope, visitor, inner)
         for name in (call.session, call.event):
             if name is not None and not (inner or self._owners.claim(name, visitor)):
                 raise Refused(403, NOT_YOURS)
@@ -235,6 +242,16 @@ class Guard:
         if rest.startswith("mcp"):
             call.own_addresses(self._find_own(visitor))
         return _replay(scope, call)
+
+    def _check_line(self, scope: Scope, visitor: Visitor, inner: bool) -> None:
+        """Refuse one more turn of somebody who has many in line: all others would wait for them."""
+        lines = scope["app"].get_blocks()._queue.event_queue_per_concurrency_id.values()
+        asking = [one.request.scope for line in lines for one in line.queue]
+        whose = [_who(one, one.get("state", {}).get("visitor", ANYBODY)) for one in asking]
+        # The page says it in the conversation, and asks for a turn all the same.
+        most = 2 * limits.MAX_OF_ONE if visitor.browser else limits.MAX_OF_ADDRESS
+        if not inner and whose.count(_who(scope, visitor)) >= most:
+            raise Refused(429, limits.MANY_IN_LINE, 5)
 
     def _find_own(self, visitor: Visitor) -> Callable[[str], str]:
         def find(shown: str) -> str:
@@ -244,6 +261,15 @@ class Guard:
             return str(path)
 
         return find
+
+
+def _who(scope: Scope, visitor: Visitor) -> object:
+    """Who is counted as one: a browser, or all programs of an account at one address."""
+    return visitor if visitor.browser else (visitor.account, _address(scope))
+
+
+def _address(scope: Scope) -> str:
+    return (scope.get("client") or ("",))[0]
 
 
 def _secret(scope: Scope) -> str | None:
@@ -257,8 +283,12 @@ def _calls(scope: Scope) -> bool:
 def _replay(scope: Scope, call: Call) -> Receive:
     body = json.dumps(call.body).encode()
     MutableHeaders(scope=scope)["content-length"] = str(len(body))
+    return _once(body, call.receive)
+
+
+def _once(body: bytes, disconnect: Receive) -> Receive:
+    """Gives a body that was read already, then what comes after it."""
     sent = False
-    disconnect = call.receive
 
     async def receive() -> Message:
         nonlocal sent

@@ -6,7 +6,7 @@ Elements by their ids, for tests and style:
     #hero                       the first view, gone once there is a photo
     #slider                     before against after, in the tab `Before | after`
     #overlay                    the photo with what is found painted on it, in the tab `Found`
-    #pointed                    below it: #spot-keep, #spot-remove, #face-1, #face-2, ...
+    #pointed                    below it: #spot-next, #spot-keep, #spot-remove, #face-1, ...
     #found                      the panel; a row #found-KIND with #show-KIND (checkbox),
                                 #strength-KIND (range, 0 to 100), #keep-KIND (switch)
     #steps                      the history; #step-0, #step-1, ... (buttons; the present one has
@@ -29,7 +29,7 @@ import gradio as gr
 from ui.web import downloads, memory_panel
 from ui.web.accounts import Profiles
 from ui.web.sessions import Visits
-from ui.web.style import EVENTS, HERO, WISHES
+from ui.web.style import EVENTS, HEARD, HERO, WISHES
 
 PLACEHOLDER = "What bothers you?"
 NO_TALK = "Tell me here what bothers you, in your own words."
@@ -43,6 +43,8 @@ class Layout:
 
     Attributes:
         shown: the components that events of the conversation write to.
+        tab: the key of this tab, for when it is loaded anew.
+        pressed: the id of the button that a click on the overlay stands for, if any.
     """
 
     def __init__(self, visits: Visits, profiles: Profiles) -> None:
@@ -56,6 +58,9 @@ class Layout:
             with gr.Column(elem_id="below", min_width=0, visible=False) as self.below:
                 self._below()
         self.memory = memory_panel.build(visits, profiles)
+        self.heard = gr.HTML("<i></i>", elem_id="heard", js_on_load=HEARD)
+        self.tab = gr.Textbox(visible=False)
+        self.pressed = gr.Textbox(visible=False)
         self.shown = [
             self.open, self.camera, self.hero, self.views, self.slider, self.overlay, self.pointed,
             self.below, self.found, self.steps, self.undo, self.redo, self.chat, self.wishes,

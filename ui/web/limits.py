@@ -17,17 +17,22 @@ from typing import Any
 
 MAX_UPLOAD = 500 * 2**20
 MAX_BODY = 4 * 2**20  # of a call; photos come as uploads
+MAX_LOGIN = 16 * 2**10  # of what a login form sends
 MAX_TOOL_BODY = 96 * 2**20  # of a call by MCP, which may carry a photo as base64
 MAX_KEPT = 4 * 2**30  # bytes of uploads and results that wait for one visitor
+SENT_WITHIN = 3600.0  # seconds that an upload may take
 KEPT_FOR = 900.0  # seconds that an upload nobody opened, or a result, stays
 MAX_WAITING = 64  # turns in line
+MAX_OF_ONE = 8  # of them of one visitor
+MAX_OF_ADDRESS = 32  # of them of programs without a cookie, from one address
 MAX_MESSAGE = 2000  # characters
 
 TOO_LARGE = f"The file is too large: up to {MAX_UPLOAD // 2**20} MB can be taken."
-TOO_LONG = "That is too much at once: a call may be {} MB; send photos as uploads."
+TOO_LONG = "That is too much at once: a call may be {}; send photos as uploads."
 TOO_MANY_KEPT = "Your earlier files still wait here: please try again in {} minutes."
 NO_ROOM = "The server has no room for the file: please try again later."
 FULL = "Many people are waiting just now: please try again in a minute."
+MANY_IN_LINE = "You have many wishes in line: please wait for the first of them."
 
 
 class Refused(Exception):
@@ -55,6 +60,7 @@ class Limit:
 
 # A page makes a few calls for each thing a person does.
 CALLS = Limit("requests", 240, 2400)
+READS = Limit("reads", 1200, 12_000)
 UPLOADS = Limit("uploads", 20, 200)
 
 

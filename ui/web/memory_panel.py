@@ -9,10 +9,9 @@ returns the page uses
 - `forgotten`, an event after which what is kept on the open photo may be another.
 
 `build_proposals()` places ticked boxes for what memory brought to the open photo; unticking one
-takes it back. The page adds `box` to the outputs of its turns and `show(session)` to what they
-return, and wires `box.input` to a turn of its own that performs the `back` of
-`unticked(session, value of the box)` where that is not None, so that it shows in the conversation
-like anything said.
+takes it back. The page adds `box` to the outputs of its turns and `show(proposals)` to what they
+return, and wires `box.input` to a turn of its own that performs the `back` of each of
+`unticked(proposals, value of the box)`, so that it shows in the conversation like anything said.
 
 The user always comes from `Profiles.user`, never from another component.
 """
@@ -30,7 +29,6 @@ from typing import Any, Final, cast
 
 import gradio as gr
 
-from agent import Session
 from agent.overview import Proposal
 from agent.words import percent, place, plain
 from llm.commands import Turn
@@ -94,11 +92,10 @@ def line(one: Preference) -> str:
     return f"{plain(one.phrase or one.kind)}{spot}: {wish}, because {one.reason}"
 
 
-def unticked(session: Session, ticked: Sequence[str]) -> Proposal | None:
-    """The one proposal whose box is not ticked; None where that is unclear, as when a turn has
-    brought others meanwhile."""
-    gone = [one for one in session.proposals() if _told(one) not in ticked]
-    return gone[0] if len(gone) == 1 else None
+def unticked(shown: Sequence[Proposal], ticked: Sequence[str]) -> list[Proposal]:
+    """The proposals whose boxes are not ticked; none where the boxes are those of another time."""
+    known = {_told(one): one for one in shown}
+    return [one for text, one in known.items() if text not in ticked and known.keys() >= {*ticked}]
 
 
 def read_export(path: Path) -> object:
@@ -126,9 +123,9 @@ class Proposals:
 
     box: gr.CheckboxGroup
 
-    def show(self, session: Session) -> dict[Any, Any]:
-        """The box as it is now, to be merged into what an event returns."""
-        told = [_told(one) for one in session.proposals()]
+    def show(self, proposals: Sequence[Proposal]) -> dict[Any, Any]:
+        """The box for these, to be merged into what an event returns."""
+        told = [_told(one) for one in proposals]
         return {self.box: gr.CheckboxGroup(choices=told, value=told, visible=bool(told))}
 
 
@@ -199,7 +196,7 @@ class _Panel:
                 every = "" if profiles.by == "account" else "?all_session=false"
                 gr.HTML(f'<a id="logout" href="logout{every}">Log out</a>')
         self.shown = [
-            self.who, self.name, self.known, self.one, self.all, self.pause, self.export,
+            self.who, self.known, self.one, self.all, self.pause, self.export,
             self.import_,
         ]  # fmt: skip
 
@@ -207,6 +204,7 @@ class _Panel:
         quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         after = [*self.shown, self.told, self.sure]
         gr.on(None, self.view, self.profile, self.shown, api_name="memory", **quick)
+        gr.on(None, self.called, self.profile, self.name, api_name=False, **quick)
         self.accordion.expand(self.view, self.profile, self.shown, api_name=False, **quick)
         self.name.submit(
             self.call, self.name, [self.profile, self.told], api_name="memory_name", **quick
@@ -253,7 +251,6 @@ class _Panel:
         named, some = user is not None, bool(known)
         return {
             self.who: _note(who),
-            self.name: gr.Textbox(value=user or "") if by == "name" else gr.skip(),
             self.known: gr.Radio(choices=known, value=None, visible=some),
             self.one: gr.Button(interactive=some),
             self.all: gr.Button(interactive=named),
@@ -275,6 +272,11 @@ class _Panel:
         if user is None:
             raise FreckleError(GUEST[self._profiles.by])
         return user
+
+    def called(self, profile: object) -> Any:
+        """The name that the browser kept, in its box; what is typed there meanwhile stays."""
+        name = profile.get("name") if isinstance(profile, dict) else None
+        return name if self._profiles.by == "name" and name else gr.skip()
 
     # -- what is done ----------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ class Overlay:
         self._photo = _enlarged(reduced(session.photo, self.window))
         self._masks: dict[tuple[tuple[int, ...], Kind], NDArray[np.bool_]] = {}
         self._last: tuple[Any, ...] | None = None  # what was painted last
+        self._step = -1
         self.hidden: set[Kind] = set()
         self.spot: Spot | None = None
 
@@ -73,6 +74,13 @@ class Overlay:
         self.spot = self._session.spot_at(*at)
         return None
 
+    def step(self) -> None:
+        """Choose the next of the marks that are painted, for whoever does not point."""
+        marks = [at for kind in self._shown() for at in _tops(self._mask(kind))]
+        if marks:
+            self._step = (self._step + 1) % len(marks)
+            self.spot = self._session.spot_at(*self.on_photo(*marks[self._step]))
+
     def show(self, kind: Kind, on: bool) -> None:
         """Paint a kind from now on, or no longer."""
         (self.hidden.discard if on else self.hidden.add)(kind)
@@ -87,9 +95,7 @@ class Overlay:
 
     def painted(self) -> NDArray[np.uint8]:
         """The overlay, (h, w, 3) sRGB."""
-        found = [one.kind for one in self._session.findings() if one.found]
-        shown = [kind for kind in found if kind not in self.hidden]
-        masks = [(self._mask(kind), rgb(COLOURS[kind])) for kind in shown]
+        masks = [(self._mask(kind), rgb(COLOURS[kind])) for kind in self._shown()]
         picture = paint(self._photo, masks)
         for number, face in enumerate(self._session.analysis.faces):
             x, y, *size = face.face.box
@@ -99,6 +105,10 @@ class Overlay:
         if self.spot is not None:
             _ring(picture, self._small(self.spot.mask))
         return picture
+
+    def _shown(self) -> list[Kind]:
+        found = [one.kind for one in self._session.findings() if one.found]
+        return [kind for kind in found if kind not in self.hidden]
 
     def _mask(self, kind: Kind) -> NDArray[np.bool_]:
         key = (self._session.focus, kind)
@@ -181,6 +191,13 @@ def _ring(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
     borders, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, borders, -1, (20, 20, 20), 4, cv2.LINE_AA)
     cv2.drawContours(picture, borders, -1, _CHOSEN, 2, cv2.LINE_AA)
+
+
+def _tops(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(x, y) of the uppermost pixel of each connected mark of (h, w)."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    tops = stats[1:count, cv2.CC_STAT_TOP]
+    return [(int((labels[y] == mark).argmax()), int(y)) for mark, y in enumerate(tops, start=1)]
 
 
 def face_at(session: Session, x: float, y: float) -> int | None:

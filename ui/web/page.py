@@ -17,14 +17,16 @@ from typing import Any
 import gradio as gr
 
 from agent.outcome import Reply
+from agent.overview import Proposal
 from agent.session import default_output
 from llm.commands import Redo, Turn, Undo
 from ui.web import findings, memory_panel, turns, views
 from ui.web.accounts import Profiles
 from ui.web.layout import Layout, Shown
+from ui.web.limits import FULL, MAX_MESSAGE, MAX_OF_ONE, MAX_WAITING
 from ui.web.overlay import Overlay
 from ui.web.sessions import Visit, Visits
-from ui.web.style import CSS, SCRIPT, theme
+from ui.web.style import CSS, KEEP_TAB, REFUSED, SCRIPT, TAB, theme
 from ui.web.turns import Act
 from vision.errors import FreckleError
 
@@ -34,6 +36,14 @@ log = logging.getLogger(__name__)
 
 OPENED = "Here it is. I am looking closely at it …"
 LOST = "The upload did not arrive whole: please drop the file again."
+GONE = (
+    "I no longer have this photo: the page was restarted, or nobody used it for long. Please open "
+    "it again."
+)
+TOO_MUCH = (
+    f"That is too much at once: I read up to {MAX_MESSAGE} characters, and keep up to {MAX_OF_ONE} "
+    "wishes in line."
+)
 RELOAD = "This page needs a browser session: please reload it."
 
 
@@ -51,6 +61,7 @@ class Page(Layout):
 
     def wire(self, page: gr.Blocks) -> None:
         """Connect every control."""
+        self.page = page
         # One turn at a time: models use every core, and a queue is fairer than a slow crowd.
         model: dict[str, Any] = {
             "concurrency_limit": 1, "concurrency_id": "models", "show_progress": "minimal",
@@ -61,6 +72,9 @@ class Page(Layout):
             "api_visibility": "private",
         }  # fmt: skip
         page.load(None, js=SCRIPT, api_visibility="private")
+        page.load(self._arrive, self.tab, [*self.shown, self.tab], js=TAB, **quick).then(
+            None, self.tab, None, js=KEEP_TAB
+        )
         page.unload(self._leave)
         for button in (self.open, self.camera):
             upload = [button, self.memory.profile]
@@ -83,10 +97,13 @@ class Page(Layout):
             turn(panel.act, self._handle)
         self.stop.click(self._stop, None, self.shown, **quick)
         self.found.look(self._show, None, self.shown, **quick)
-        self.overlay.select(self._point, self.chat, self.shown, **quick).then(
-            self._turn, None, self.shown, **model
+        self.pointed.look(self._next, None, self.shown, **quick)
+        # Another face is chosen by its button, a mark without a turn of its own.
+        self.overlay.select(self._point, None, [*self.shown, self.pressed], **quick).then(
+            None, self.pressed, None, js="(id) => { document.getElementById(id)?.click(); }"
         )
         self.wishes.act(self._wish, None, self.message, **quick)
+        self.heard.refused(None, self.chat, self.chat, js=REFUSED, **quick)
 
     def _open_upload(
         self, upload: str | None, profile: object, request: gr.Request
@@ -98,18 +115,17 @@ class Page(Layout):
 
     def _opening(self, take: Callable[[], Visit], request: gr.Request) -> Iterator[Shown]:
         """Show a photo at once, and what is found on it as soon as that is known."""
+        answer = None
         try:
             visit = take()
-            hello = visit.look.freckle(OPENED)
+            answer = visit.look.freckle(OPENED)
             yield self._fresh(visit)
-            settled = self._settled(visit)
-            hello["content"] = findings.greeting(visit.session)
-            yield settled
+            yield self._settled(visit)
         except FreckleError as error:
-            yield self._refused(str(error), request)
+            yield self._refused(str(error), answer, request)
         except Exception:
             log.exception("a photo could not be opened")
-            yield self._refused(turns.BROKEN, request)
+            yield self._refused(turns.BROKEN, answer, request)
 
     def _take_upload(self, upload: str | None, profile: object, request: gr.Request) -> Visit:
         try:
@@ -129,17 +145,31 @@ class Page(Layout):
         user = self.profiles.user(request, profile)
         return self.visits.open(_key(request), data.astronaut(), name, user)
 
+    def _arrive(self, old: str, request: gr.Request) -> Shown:
+        """The page was loaded, maybe anew, where `old` is the key that the tab had before."""
+        key = {self.tab: _key(request)}
+        visit = self.visits.move(old, _key(request)) if old else None
+        if visit is None:
+            return key
+        turns.stop(visit)  # whoever asked for it did not hear the end
+        shown = self._fresh(visit) | self._settled(visit) | key
+        overlay = visit.look.overlay
+        if overlay is not None:
+            shown[self.overlay] = views.preview(visit, overlay.painted(), "overlay")
+        shown[self.slider] = (views.before(visit), views.after(visit))
+        return shown | {self.wishes: gr.HTML(visible=len(visit.look.said) == 1)}
+
     def _leave(self, request: gr.Request) -> None:
-        self.visits.close(_key(request))
+        self.visits.leave(_key(request))
 
     def _say(self, chat: views.Said, text: str, request: gr.Request) -> Shown:
         if not text.strip():
             return {self.message: text}
-        return self._begin(chat, turns.said(text.strip()), request) | {self.message: ""}
+        return {self.message: ""} | self._begin(chat, turns.said(text.strip()), request)
 
     def _choose(self, chat: views.Said, event: gr.SelectData, request: gr.Request) -> Shown:
         if event.value == turns.ANOTHER_WAY:
-            return {self.message: ""}
+            return self._same
         return self._begin(chat, turns.said(event.value), request)
 
     def _undo(self, chat: views.Said, request: gr.Request) -> Shown:
@@ -149,14 +179,14 @@ class Page(Layout):
         return self._begin(chat, _walk("redo", Redo()), request)
 
     def _take_back(self, chat: views.Said, ticked: list[str], request: gr.Request) -> Shown:
-        """Something that memory brought was unticked."""
-        visit = self._visit(request)
-        one = memory_panel.unticked(visit.session, ticked) if visit is not None else None
-        if one is None:
-            return self._same
-        back = one.back
-        act = Act(f"take back: {one.text}", lambda session, watch: session.perform(back, watch))
-        return self._begin(chat, act, request)
+        """Something that memory brought was unticked; what was before it may still be under way."""
+        visit, shown = self._visit(request), self._same
+        if visit is not None:
+            look = visit.look
+            for one in memory_panel.unticked(look.brought, ticked):
+                look.brought = [other for other in look.brought if other is not one]
+                shown = self._begin(chat, _take_back(one), request)
+        return shown
 
     def _look_again(self, request: gr.Request) -> Shown:
         """Something outside of the conversation changed what stands."""
@@ -170,7 +200,9 @@ class Page(Layout):
             overlay = visit.look.overlay if visit is not None else None
             act = findings.act_of(event._data, overlay)
         except FreckleError as error:
-            return {self.chat: [*chat, {"role": "assistant", "content": str(error)}]}
+            look = views.Look([*chat]) if visit is None else visit.look
+            look.freckle(str(error))
+            return {self.chat: look.said}
         return self._begin(chat, act, request)
 
     def _begin(self, chat: views.Said, act: Act, request: gr.Request) -> Shown:
@@ -178,26 +210,32 @@ class Page(Layout):
         try:
             visit = self.visits.get(_key(request))
         except FreckleError as error:
-            answer = {"role": "assistant", "content": str(error)}
+            answer = {"role": "assistant", "content": GONE if chat else str(error)}
             return {self.chat: [*chat, {"role": "user", "content": act.text}, answer]}
+        much = len(act.text) > MAX_MESSAGE or len(visit.look.waiting) >= MAX_OF_ONE
+        if much or len(self.page._queue) >= MAX_WAITING:
+            visit.look.freckle(TOO_MUCH if much else FULL)
+            return {self.chat: visit.look.said, self.message: gr.skip()}
         turns.begin(visit, act)
         return self._busy(visit)
 
     def _turn(self, request: gr.Request) -> Iterator[Shown]:
-        """Carry out what waits longest, telling each stage."""
+        """Carry out all that waits by now, telling each stage: what had no turn of its own, because
+        the line was full or the connection gone, is not left behind."""
         visit = self._visit(request)
         if visit is None:
             yield self._same  # `_begin` has told; without a yield gradio empties what is shown
             return
         try:
-            for reply in turns.take(visit):
-                if self._visit(request) is not visit:
-                    yield self._same  # another photo was opened meanwhile
-                    return
-                yield self._busy(visit) if reply is None else self._pictures(visit, reply)
+            for _ in range(len(visit.look.waiting)):
+                for reply in turns.take(visit):
+                    if not self.visits.holds(_key(request), visit):
+                        yield self._same  # another photo was opened meanwhile
+                        return
+                    yield self._busy(visit) if reply is None else self._pictures(visit, reply)
             yield self._settled(visit)
         except Exception:
-            if self._visit(request) is visit:
+            if self.visits.holds(_key(request), visit):
                 log.exception("a turn of the chat page could not be shown")
                 visit.look.freckle(turns.BROKEN)
                 yield {self.chat: visit.look.said} | self._ready(True)
@@ -214,7 +252,10 @@ class Page(Layout):
         if visit is None:
             return self._same
         turns.stop(visit)
-        return {self.chat: visit.look.said, self.stop: gr.Button(interactive=False)}
+        ready = self._ready(True)
+        if visit.look.running:  # it ends at its next stage
+            ready = {self.stop: gr.Button(interactive=False)}
+        return {self.chat: visit.look.said, **ready}
 
     def _show(self, event: gr.EventData, request: gr.Request) -> Shown:
         """A kind is to be painted over the photo, or no longer."""
@@ -222,16 +263,24 @@ class Page(Layout):
         if visit is None or visit.look.overlay is None:
             return self._same
         visit.look.overlay.show(findings.kind_of(event._data), bool(event._data.get("value")))
-        return self._painted(visit)
+        # A turn that runs has the session to itself, and paints at its end.
+        return self._same if visit.look.running else self._painted(visit)
 
-    def _point(self, chat: views.Said, event: gr.SelectData, request: gr.Request) -> Shown:
+    def _point(self, event: gr.SelectData, request: gr.Request) -> Shown:
         """The overlay was clicked on: a mark is chosen, or another face."""
         visit = self._visit(request)
-        if visit is None or visit.look.overlay is None:
+        if visit is None or visit.look.overlay is None or visit.look.running:
             return self._same
         face = visit.look.overlay.point(*event.index)
-        if face is not None:
-            return self._begin(chat, findings.look_at(face), request)
+        pressed = "" if face is None else f"face-{face + 1}"
+        return self._painted(visit) | {self.pressed: pressed}
+
+    def _next(self, request: gr.Request) -> Shown:
+        """The next mark is to be chosen, without pointing at it."""
+        visit = self._visit(request)
+        if visit is None or visit.look.overlay is None or visit.look.running:
+            return self._same
+        visit.look.overlay.step()
         return self._painted(visit)
 
     def _wish(self, event: gr.EventData) -> str:
@@ -239,11 +288,15 @@ class Page(Layout):
 
     # -- what is shown ---------------------------------------------------------------------------
 
-    def _refused(self, text: str, request: gr.Request) -> Shown:
-        """A photo that was not opened; the one before stays."""
+    def _refused(self, text: str, answer: views.Message | None, request: gr.Request) -> Shown:
+        """A photo that was not opened, where the one before stays, or not looked at, where there is
+        an `answer` already."""
         visit = self._visit(request)
         look = views.Look() if visit is None else visit.look
-        look.freckle(text)
+        if answer is None:
+            look.freckle(text)
+        else:
+            answer["content"] = text
         return {self.open: None, self.camera: None, self.chat: look.said}
 
     def _fresh(self, visit: Visit) -> Shown:
@@ -265,7 +318,7 @@ class Page(Layout):
             self.undo: gr.Button(interactive=False),
             self.redo: gr.Button(interactive=False),
             **self.home.show(visit),
-            **self.brought.show(visit.session),
+            **self.brought.show(()),
         }
 
     def _busy(self, visit: Visit) -> Shown:
@@ -297,6 +350,7 @@ class Page(Layout):
     def _settled(self, visit: Visit) -> Shown:
         """Everything beside the pictures, as it is when no turn runs."""
         session, idle = visit.session, not visit.look.waiting
+        visit.look.brought = session.proposals()
         return self._painted(visit) | {
             self.chat: visit.look.said,
             self.steps: findings.steps(session),
@@ -304,7 +358,7 @@ class Page(Layout):
             self.redo: gr.Button(interactive=session.can_redo),
             **self._ready(idle),
             **self.home.show(visit),
-            **self.brought.show(session),
+            **self.brought.show(visit.look.brought),
         }
 
     def _painted(self, visit: Visit) -> Shown:
@@ -312,9 +366,12 @@ class Page(Layout):
         overlay, session = visit.look.overlay, visit.session
         if overlay is None:
             overlay = visit.look.overlay = Overlay(session)
+            visit.look.said[0]["content"] = findings.greeting(session)
         picture = overlay.repainted()
         return {
-            self.overlay: gr.skip() if picture is None else views.preview(visit, picture),
+            self.overlay: gr.skip()
+            if picture is None
+            else views.preview(visit, picture, "overlay"),
             self.pointed: findings.pointed(overlay, session),
             self.found: findings.panel(session, overlay.hidden),
         }
@@ -322,6 +379,10 @@ class Page(Layout):
 
 def _walk(text: str, command: Undo | Redo) -> Act:
     return Act(text, lambda session, watch: session.perform(Turn(commands=[command]), watch))
+
+
+def _take_back(one: Proposal) -> Act:
+    return Act(f"take back: {one.text}", lambda session, watch: session.perform(one.back, watch))
 
 
 def _key(request: gr.Request) -> str:

@@ -6,13 +6,15 @@ ever used, so photos stay on this machine and the network it is in.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ui.web.sessions import Visits
 
 SHARED_USER = "guest"
+FOLDER, LOCK = "freckle-", "in-use"
 PUBLIC = (
     "Shared: whoever reaches this machine over the network sees the login page, and whoever logs "
     "in may have photos retouched here. Photos, results and memory of others stay their own. The "
@@ -59,14 +62,14 @@ def serve(
         print(f"Log in as {SHARED_USER!r} with the password {password!r}.", flush=True)
     if share:
         print(PUBLIC, flush=True)
-    with tempfile.TemporaryDirectory(prefix="freckle-") as folder:
+    with private_folder() as folder:
         # Gradio keeps what it makes itself where this says; here it goes with the server.
-        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder).resolve())
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
         from ui.web import api, tools
         from ui.web.page import CSS, build, theme
         from ui.web.sessions import Sweeper, Visits
 
-        visits = Visits(agent, Path(folder))
+        visits = Visits(agent, folder)
         page = build(visits, profiles)
         with page:
             api.build(api.Endpoints(agent, visits.folders, profiles.named))
@@ -100,6 +103,30 @@ def serve(
         print(f"Freckle is at {where} (Ctrl+C ends it).", flush=True)
         with Sweeper(visits):
             page.block_thread()
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A temporary folder for everything of one server. A server that is killed cannot delete its
+    own, so the next one does."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*/{LOCK}"):
+        _drop_unused(left)
+    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
+        place = Path(folder).resolve()
+        with (place / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the system lets go of it however the server ends
+            yield place
+
+
+def _drop_unused(lock: Path) -> None:
+    try:
+        if lock.parent.lstat().st_uid != os.getuid():
+            return
+        with lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+    except OSError:
+        return  # in use, or gone meanwhile
 
 
 def check_mcp() -> None:

@@ -1,14 +1,15 @@
 """Who is talking about which photo: one bounded, locked book a server, nothing global.
 
 A visit is one browser tab with one photo. Its files live in a folder of its own whose name cannot
-be guessed, and go when the tab closes, when another photo is opened, when the visit has been idle
-for too long, or when a newer visit needs the room of an idle one. A turn that still runs then
+be guessed, and go soon after the tab closes, when another photo is opened, when the visit has been
+idle for too long, or when a newer visit needs the room of an idle one. A turn that still runs then
 ends first.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -69,8 +70,9 @@ class Visit:
     look: Look = field(default_factory=Look)
 
     @property
-    def pixels(self) -> int:
-        return self.session.photo.width * self.session.photo.height
+    def held(self) -> int:
+        """Bytes of memory: the photo, its last results and their masks."""
+        return 4 * self.session.photo.pixels.nbytes
 
 
 class Visits:
@@ -80,9 +82,11 @@ class Visits:
         agent: shared by all visits; it holds models, no conversation.
         folder: where visits keep their files; exists, and belongs to this server alone.
         limit: how many visits are held at once.
-        pixels: of all photos that are held at once.
+        room: bytes of memory for all photos that are held at once; a third of the machine's
+            unless given.
         idle: seconds after which a visit that nobody looked at is dropped.
         patience: seconds that a visit keeps its place when newcomers need it.
+        grace: seconds that a visit outlives its tab, or the tab's connection.
 
     Attributes:
         folders: every file of this server.
@@ -95,17 +99,19 @@ class Visits:
         folder: Path,
         *,
         limit: int = 32,
-        pixels: int = 600_000_000,
+        room: int | None = None,
         idle: float = 3600,
         patience: float = 300,
+        grace: float = 120,
     ) -> None:
         self.folders = Folders(folder)
         self.owners = Owners()
         self._agent = agent
         self._limit = limit
-        self._pixels = pixels
+        self._room = _memory() // 3 if room is None else room
         self._idle = idle
         self._patience = patience
+        self._grace = grace
         self._visits: OrderedDict[str, Visit] = OrderedDict()
         self._leaving: list[Visit] = []
         self._lock = threading.Lock()
@@ -136,16 +142,16 @@ class Visits:
         """Give a visit a place; the ones idle for longest make room."""
         with self._lock:
             others = [(name, one) for name, one in self._visits.items() if name != key]
-            held = sum(one.pixels for _, one in others)
+            held = sum(one.held for _, one in others)
             leaving = {key}
             while others:
-                if len(others) < self._limit and held + visit.pixels <= self._pixels:
+                if len(others) < self._limit and held + visit.held <= self._room:
                     break
                 name, one = others.pop(0)
                 if visit.used - one.used < self._patience:
                     raise FreckleError(CROWDED)
                 leaving.add(name)
-                held -= one.pixels
+                held -= one.held
             dropped = [self._visits.pop(name) for name in leaving & self._visits.keys()]
             self._visits[key] = visit
         self._end(dropped)
@@ -164,11 +170,30 @@ class Visits:
             self._visits.move_to_end(key)
             return visit
 
-    def close(self, key: str) -> None:
-        """The tab is gone: forget its photo and delete its files."""
+    def holds(self, key: str, visit: Visit) -> bool:
+        """Whether a tab still has this visit; looking does not make it last longer."""
+        return self._visits.get(key) is visit
+
+    def leave(self, key: str) -> None:
+        """The tab is gone, or only its connection, which may come back for a while."""
         with self._lock:
-            visit = self._visits.pop(key, None)
-        self._end([] if visit is None else [visit])
+            visit = self._visits.get(key)
+            if visit is not None:
+                visit.used = min(visit.used, time.monotonic() - self._idle + self._grace)
+                self._visits.move_to_end(key, last=False)
+
+    def move(self, old: str, new: str) -> Visit | None:
+        """A tab that was loaded anew, and has another key now, goes on with its visit; None where
+        it has none, or where that is somebody else's."""
+        owner = self.owners.get(old)
+        if owner is None or owner.browser is None or owner != self.owners.get(new):
+            return None
+        with self._lock:
+            visit = self._visits.pop(old, None)
+            if visit is not None:
+                visit.used = time.monotonic()
+                self._visits[new] = visit
+        return visit
 
     def sweep(self) -> None:
         """Drop what nobody looked at for too long, and delete what has reached its end."""
@@ -191,6 +216,11 @@ class Visits:
             else:
                 with self._lock:
                     self._leaving.append(visit)
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 class Sweeper:

@@ -11,17 +11,33 @@ CSS = (_HERE / "page.css").read_text(encoding="utf-8")
 # Run once when the page is there: drop, paste, shortcuts, names for assistive technology.
 SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
 
+# A tab that goes away leaves its key to the page that is loaded into it next. One that is looked at
+# has none lying about: a browser that copies the tab would give it to both.
+TAB = """() => {
+    const key = sessionStorage.getItem('freckle-tab') ?? '';
+    sessionStorage.removeItem('freckle-tab');
+    return key;
+}"""
+KEEP_TAB = """(key) => {
+    const keep = (on) => {
+        if (on) sessionStorage.setItem('freckle-tab', key);
+        else sessionStorage.removeItem('freckle-tab');
+    };
+    addEventListener('pagehide', () => keep(true));
+    document.addEventListener('visibilitychange', () => keep(document.hidden));
+}"""
+
 # What each panel runs: its controls say what they do in their data attributes. When the panel is
 # written anew, its controls show what holds now, and the one in use stays in focus. Arrow keys move
 # a slider step by step: where it comes to rest counts.
 EVENTS = """
-let last = null, byKey = false, resting = 0;
+let last = null, byKey = false;
 element.addEventListener('focusin', (event) => { last = event.target.id; });
 element.addEventListener('keydown', () => { byKey = true; });
 element.addEventListener('pointerdown', () => { byKey = false; });
 const tell = (control, value) => {
     const said = {...control.dataset, value};
-    trigger(said.do === 'show' ? 'look' : 'act', said);
+    trigger(['show', 'next-spot'].includes(said.do) ? 'look' : 'act', said);
 };
 element.addEventListener('click', (event) => {
     const button = event.target.closest('button[data-do]');
@@ -31,8 +47,8 @@ element.addEventListener('change', (event) => {
     const control = event.target.closest('input[data-do]');
     if (!control) return;
     if (control.type !== 'range') { tell(control, control.checked); return; }
-    clearTimeout(resting);
-    resting = setTimeout(() => tell(control, Number(control.value)), byKey ? 600 : 0);
+    clearTimeout(control.resting);
+    control.resting = setTimeout(() => tell(control, Number(control.value)), byKey ? 600 : 0);
 });
 const label = (range) => {
     range.nextElementSibling.textContent = `${range.value} %`;
@@ -49,6 +65,13 @@ watch('value', () => {
     if (last && document.activeElement === document.body) document.getElementById(last)?.focus();
 });
 """
+
+# The element that hears what `page.js` was refused, and what that puts into the conversation.
+HEARD = "addEventListener('refused', () => trigger('refused'));"
+REFUSED = """(chat) => [...(chat ?? []), {
+    role: 'assistant', metadata: null, options: null,
+    content: [{type: 'text', text: window.refused}],
+}]"""
 
 HERO = """
 <div class="first">

@@ -79,10 +79,12 @@ def take(visit: Visit) -> Iterator[Reply | None]:
     Yields whenever the conversation has changed: None, or at the end the agent's reply.
     """
     look = visit.look
-    if not look.waiting:
-        return
-    act, answer = look.waiting.popleft()
     look.stop = threading.Event()
+    try:
+        act, answer = look.waiting.popleft()
+    except IndexError:  # stopped
+        return
+    look.running = True
     given: list[Reply | str] = []
 
     def work(watch: Watch) -> None:
@@ -99,11 +101,16 @@ def take(visit: Visit) -> Iterator[Reply | None]:
             reply = outcome
             answer["options"] = options(visit.session)
         answer["content"] = outcome if isinstance(outcome, str) else wording(outcome)
+    except GeneratorExit:
+        answer["content"] = str(Stopped())
+        raise
     except FreckleError as error:
         answer["content"] = str(error)
     except Exception:
         log.exception("a turn of the chat page failed")
         answer["content"] = BROKEN
+    finally:
+        look.running = False
     yield reply
 
 

@@ -36,7 +36,8 @@ async def take_upload(
     length = Headers(scope=scope).get("content-length", "0")
     if length.isdecimal() and int(length) > limits.MAX_UPLOAD + _AROUND:
         raise too_large
-    if sum(map(limits.size_of, folders.of(visitor))) > limits.MAX_KEPT:
+    kept = sum(map(limits.size_of, folders.of(visitor)))
+    if kept + folders.arriving(visitor) * limits.MAX_UPLOAD > limits.MAX_KEPT:
         minutes = round(limits.KEPT_FOR / 60)
         raise Refused(429, limits.TOO_MANY_KEPT.format(minutes), round(limits.KEPT_FOR))
     taken = 0
@@ -49,7 +50,7 @@ async def take_upload(
             raise too_large
         return message
 
-    folder = folders.make(visitor, limits.KEPT_FOR)
+    folder = folders.make(visitor, limits.SENT_WITHIN, arriving=True)
     try:
         request = Request(scope, counted)
         watched = request.query_params.get("upload_id")
@@ -63,6 +64,7 @@ async def take_upload(
             raise Refused(400, NO_FILE)
         if len(files) > MAX_FILES:
             raise Refused(400, MANY.format(MAX_FILES))
+        folders.renew(folder, limits.KEPT_FOR)
     except BaseException as error:
         folders.drop(folder)
         if isinstance(error, MultiPartException):

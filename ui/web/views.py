@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from vision.raster import eight_bit, over
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from agent.overview import Proposal
     from ui.web.overlay import Overlay
     from ui.web.sessions import Visit
     from ui.web.turns import Act
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 PREVIEW_SIDE = 1600
 _EDITED = (255, 40, 40)  # what was edited, where that is asked for
+
+Role = Literal["before", "after", "overlay"]
+KEPT = 3  # previews of one role
 
 Message = dict[str, Any]
 Said = list[Message]
@@ -41,16 +46,22 @@ class Look:
     Attributes:
         said: the conversation as the chat shows it.
         waiting: what was asked for and no turn took up yet, each with the message it will answer.
+        running: whether a turn is being carried out.
         stop: set when the turn at hand is to end at its next stage.
         overlay: what is painted over the photo, once that is analysed.
+        brought: what memory brought to the photo, as the page shows it.
         before: path of the preview of the untouched photo, once it is written.
+        writing: held while a preview gets its name.
     """
 
     said: Said = field(default_factory=list)
     waiting: deque[tuple[Act, Message]] = field(default_factory=deque)
+    running: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     overlay: Overlay | None = None
+    brought: Sequence[Proposal] = ()
     before: str | None = None
+    writing: threading.Lock = field(default_factory=threading.Lock)
 
     def user(self, text: str) -> None:
         self.said.append({"role": "user", "content": text})
@@ -84,18 +95,22 @@ def reduced(photo: Photo, window: Window | None = None) -> NDArray[np.uint8]:
     return seen if alpha is None else over(seen, eight_bit(alpha), background=255)
 
 
-def preview(visit: Visit, pixels: NDArray[np.uint8]) -> str:
-    """Write a picture for the screen under a name that no browser has cached."""
-    visit.views += 1
-    path = visit.folder / f"preview-{visit.views}.jpg"
+def preview(visit: Visit, pixels: NDArray[np.uint8], role: Role = "after") -> str:
+    """Write a picture for the screen under a name that no browser has cached. The last few of its
+    role stay, since a browser may still be loading one."""
+    with visit.look.writing:
+        visit.views += 1
+        path = visit.folder / f"{role}-{visit.views:08}.jpg"
     Image.fromarray(pixels).save(path, quality=92, subsampling=0)
+    for old in sorted(visit.folder.glob(f"{role}-*.jpg"))[:-KEPT]:
+        old.unlink(missing_ok=True)
     return str(path)
 
 
 def before(visit: Visit) -> str:
     """The untouched photo, written once."""
     if visit.look.before is None:
-        visit.look.before = preview(visit, reduced(visit.session.photo))
+        visit.look.before = preview(visit, reduced(visit.session.photo), "before")
     return visit.look.before
 
 

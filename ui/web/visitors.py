@@ -75,7 +75,3 @@ class Owners:
     def get(self, name: str) -> Visitor | None:
         """Whose a name is; None where nobody has taken it."""
         return self._owners.get(name)
-
-    def drop(self, name: str) -> None:
-        with self._lock:
-            self._owners.pop(name, None)
