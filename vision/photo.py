@@ -34,7 +34,7 @@ from vision import codecs, colour, exif, tiff
 from vision.errors import FreckleError
 from vision.raster import MAX_PIXELS, Raster, Refusal, check_size, eight_bit, over
 
-__all__ = ["MAX_PIXELS", "Photo", "PhotoError", "load", "save"]
+__all__ = ["MAX_PIXELS", "Photo", "PhotoError", "load", "named_as_photo", "save"]
 
 Format = Literal["jpeg", "png", "webp", "tiff", "heif"]
 
@@ -180,6 +180,11 @@ def load(source: str | Path | bytes | Image.Image | np.ndarray) -> Photo:
             f"{name} is not a photo that can be read; use a JPEG, PNG, WebP, TIFF or HEIC file"
         )
     return replace(_decoded(name, format, lambda: _DECODERS[format](data)), path=path)
+
+
+def named_as_photo(path: Path) -> bool:
+    """Whether a file's ending is one that `save` knows."""
+    return path.suffix.lower() in _ENDINGS
 
 
 def save(photo: Photo, path: str | Path, *, overwrite: bool = False) -> Path:

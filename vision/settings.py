@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     users, too.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FRECKLE_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="FRECKLE_", extra="forbid", frozen=True)
 
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
