@@ -146,9 +146,9 @@ def batch(
     only what is missing or has changed: photo, request, user, model, weights, version. What is
     remembered of a user is used; nothing is learnt.
 
-    Exit code 0: every photo was looked at and at least one has a result. 2: the call is wrong, or
-    some photos failed (the others are done). 3: nothing was changed in any photo. 1: some photo
-    met an internal error.
+    Exit code 0: no photo failed and at least one has a result. 2: the call is wrong, or some
+    photos failed (the others are done). 3: nothing was changed in any photo. 1: some photo met
+    an internal error.
     """
     from ui.batch import run_batch
 

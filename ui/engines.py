@@ -67,9 +67,9 @@ def run_on_ray(jobs: Iterable[Job], workers: int | None) -> Generator[Outcome, N
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the machine
     try:
-        ray.init(include_dashboard=False, log_to_driver=False)
-    except ConnectionError as error:
-        raise FreckleError(f"no Ray cluster answers where RAY_ADDRESS says: {error}") from None
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    except Exception as error:  # where a cluster does not start, Ray raises just that
+        raise FreckleError(f"Ray does not start, or not where RAY_ADDRESS says: {error}") from error
     task = ray.remote(num_cpus=1, max_retries=0)(retouch_one)
     room = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     at_work: dict[Any, Job] = {}
