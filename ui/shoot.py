@@ -22,7 +22,7 @@ from memory.preferences import Observation, Preferences, What
 from ui.files import retouch_photo
 from ui.outputs import Outputs
 from ui.verdict import verdict
-from vision.errors import FreckleError
+from vision.errors import FreckleError, NothingToDo
 
 if TYPE_CHECKING:
     from agent.report import Report
@@ -105,15 +105,22 @@ def retouch_one(job: Job) -> Outcome:
     except Exception as error:
         code, told = verdict(error)
         told = " ".join(told.replace(str(job.photo), job.name).split())
-        if code == 3 and job.ours and job.out.exists():
-            job.out.unlink()
-            job.recipe.unlink()
-            told += " What an earlier request had changed was taken away."
     result = _RESULTS.get(code, "failed")
     return Outcome(job.name, result, told, time.perf_counter() - start, code)
 
 
 def _retouch(job: Job) -> str:
+    try:
+        return _write(job)
+    except NothingToDo as error:
+        if not job.ours:
+            raise
+        for left in (job.out, job.recipe):
+            left.unlink(missing_ok=True)
+        raise NothingToDo(f"{error} What an earlier request had left was taken away.") from None
+
+
+def _write(job: Job) -> str:
     order, replace = job.order, job.ours or job.order.overwrite
     _make_folder(job.out.parent)
     if job.out.exists() and not replace:
