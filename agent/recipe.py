@@ -102,11 +102,24 @@ class RecipeTone(_Model):
         return self
 
 
+class Made(_Model):
+    """Which call of which version made which file of which: `source` and `result` are the sha256
+    of both files, `model` is what read the request."""
+
+    freckle: str
+    request: str
+    user: str | None = None
+    model: str
+    source: str
+    result: str
+
+
 class Recipe(_Model):
     """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels,
     `freckle` is the version of the program, `version` that of this format.
 
-    `fills` is left out where nothing was marked, `tones` where light and colour are the photo's.
+    `fills` is left out where nothing was marked, `tones` where light and colour are the photo's,
+    `made`, which replaying does not need, where no batch wrote the recipe.
     """
 
     version: Literal[1] = VERSION
@@ -118,6 +131,7 @@ class Recipe(_Model):
     keeps: list[RecipeKeep]
     fills: list[RecipeFill] | None = None
     tones: list[RecipeTone] | None = None
+    made: Made | None = None
 
     @model_validator(mode="after")
     def _every_face_is_there(self) -> Recipe:

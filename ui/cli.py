@@ -7,16 +7,17 @@ Every failure is one line on stderr; `--debug` or FRECKLE_DEBUG=1 adds the trace
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from ui import account
+from ui.training_runs import PLAIN, evaluate, train
+from ui.verdict import verdict
 from vision.errors import FreckleError, NothingToDo
 from vision.vocabulary import KINDS, TONE_ATTRIBUTES
 
@@ -25,11 +26,8 @@ if TYPE_CHECKING:
     from memory.preferences import Preferences, What
     from vision.settings import Settings
 
-PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None}
 app = typer.Typer(help="Retouch a portrait by talking.", **PLAIN)
 memory = typer.Typer(help="What is remembered about a user and why, and its removal.", **PLAIN)
-train = typer.Typer(help="The training runs behind the weight files.", **PLAIN)
-evaluate = typer.Typer(help="The benchmarks.", **PLAIN)
 app.add_typer(memory, name="memory")
 app.add_typer(account.app, name="account")
 app.add_typer(train, name="train")
@@ -54,28 +52,16 @@ def run(arguments: list[str]) -> int:
         os.environ.setdefault(name, value)
     debug = "--debug" in arguments or os.environ.get("FRECKLE_DEBUG") == "1"
     try:
-        return app(arguments or ["--help"], prog_name="freckle", standalone_mode=False) or 0
+        code = app(arguments or ["--help"], prog_name="freckle", standalone_mode=False) or 0
+        if code != 130:
+            return code
+        line = "stopped"  # by Ctrl-C, which typer turns into this code
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
         code, line = verdict(error)
     print("freckle:", " ".join(line.split()), file=sys.stderr)
     return code
-
-
-def verdict(error: BaseException) -> tuple[int, str]:
-    """The exit code of a failure, and what to say about it."""
-    match error:
-        case NothingToDo():
-            return 3, str(error)
-        case FreckleError():
-            return 2, str(error)
-        case typer.TyperException():
-            return 2, f"{error.format_message()} (see --help)"
-        case typer.Abort() | KeyboardInterrupt():
-            return 130, "stopped"
-        case _:
-            return 1, f"internal error: {type(error).__name__}: {error}"
 
 
 @app.callback()
@@ -134,6 +120,41 @@ def retouch(
             report=report, recipe=recipe, mask=mask, overwrite=overwrite,
             region_mask=region_mask,
         )
+    )  # fmt: skip
+
+
+@app.command()
+def batch(
+    in_dir: Annotated[Path, typer.Argument(metavar="IN_DIR", help="never changed itself")],
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="made where it is missing")],
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="what to change, in words")],
+    user: User = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="photos at the same time (default: 1; with ray, one a CPU)"),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="processes here, or Ray (needs freckle[ray])")
+    ] = "local",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="replace files that no batch wrote, too")
+    ] = False,
+) -> None:
+    """One request, a whole shoot, sub-folders too.
+
+    Writes each photo under its own name into OUT_DIR, its recipe beside it. Called again, it does
+    only what is missing or has changed: photo, request, user, model, weights, version. What is
+    remembered of a user is used; nothing is learnt.
+
+    Exit code 0: no photo failed and at least one has a result. 2: the call is wrong, or some
+    photos failed (the others are done). 3: nothing was changed in any photo. 1: some photo met
+    an internal error.
+    """
+    from ui.batch import run_batch
+
+    run_batch(
+        in_dir, out_dir, request, load_settings(),
+        user=user, workers=workers, engine=engine, overwrite=overwrite,
     )  # fmt: skip
 
 
@@ -370,38 +391,6 @@ def load_memory() -> Preferences:
     from memory.preferences import Preferences
 
     return Preferences.load(load_settings())
-
-
-def forward(group: typer.Typer, name: str, module: str, purpose: str) -> None:
-    """Add a command whose arguments all go to the `main` of a module of `training`."""
-
-    @group.command(
-        name,
-        help=f"{purpose} Arguments go to `python -m {module}`, whose --help lists them.",
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )
-    def command(context: typer.Context) -> None:
-        tool = typer.Typer(**PLAIN)
-        tool.command()(importlib.import_module(module).main)
-        tool(context.args, prog_name=context.command_path, standalone_mode=False)
-
-
-forward(train, "vision", "training.vision", "The detector and the retoucher.")
-forward(train, "calibrate", "training.calibrate", "How wide each kind's gate opens.")
-forward(train, "clip", "training.retouch_clip", "A teacher that knows words for imperfections.")
-forward(train, "compare", "training.compare", "Ablations, baselines and shares of the data.")
-forward(train, "curve", "training.curve", "The losses of a run, drawn over its steps.")
-forward(train, "regions", "training.regions", "The dense landmarks.")
-forward(train, "language", "training.language.tuning", "The language model.")
-forward(evaluate, "vision", "training.evaluate.vision", "What is asked goes, the rest stays.")
-forward(evaluate, "detection", "training.evaluate.detection", "Real photos, and other words.")
-forward(evaluate, "native", "training.evaluate.native", "Skin's detail at the photo's own size.")
-forward(evaluate, "rethinking", "training.evaluate.rethinking", "What is asked is reached.")
-forward(evaluate, "regions", "training.evaluate.regions", "Dense landmarks against labels.")
-forward(evaluate, "language", "training.evaluate.language", "Messages against commands.")
-forward(evaluate, "memory", "training.evaluate.memory", "What memory spares its user.")
-forward(evaluate, "agent", "training.evaluate.agent", "Whole conversations on real photos.")
-forward(evaluate, "speed", "training.evaluate.speed", "Seconds and memory, by size and by faces.")
 
 
 if __name__ == "__main__":

@@ -63,11 +63,7 @@ def retouch_file(
         files = {path: outputs.claim(path) for path in (report, recipe, mask) if path is not None}
         if mask is not None:
             _check_png(mask)
-        session = agent.open(photo, user=user, ask=False, save_to=image)
-        reply, text = _obey(session, request, region_mask)
-        if not (session.result.pixels != session.photo.pixels).any():
-            raise NothingToDo(f"{text} Nothing was changed.")
-        session.save(image, overwrite=True, learn=False)  # nobody has seen it yet
+        session, reply, text = retouch_photo(agent, photo, request, image, user, region_mask)
         if report is not None:
             outputs.write(files[report], to_json(reply.report.to_json() | {"reply": text}))
         if recipe is not None:
@@ -75,6 +71,27 @@ def retouch_file(
         if mask is not None:
             outputs.write(files[mask], to_png(session.mask()))
     return f"{text.replace(str(image), str(out))}\n{out}"
+
+
+def retouch_photo(
+    agent: RetouchAgent,
+    photo: Path,
+    request: str,
+    image: Path,
+    user: str | None = None,
+    region_mask: Path | None = None,
+) -> tuple[Session, Reply, str]:
+    """Write one photo, retouched, to `image`; returns the last reply, and all that was said.
+
+    Raises:
+        NothingToDo: understood, but nothing was changed.
+    """
+    session = agent.open(photo, user=user, ask=False, save_to=image)
+    reply, text = _obey(session, request, region_mask)
+    if not (session.result.pixels != session.photo.pixels).any():
+        raise NothingToDo(f"{text} Nothing was changed.")
+    session.save(image, overwrite=True, learn=False)  # nobody has seen it yet
+    return session, reply, text
 
 
 def _obey(session: Session, request: str, region_mask: Path | None) -> tuple[Reply, str]:

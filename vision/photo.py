@@ -34,7 +34,10 @@ from vision import codecs, colour, exif, tiff
 from vision.errors import FreckleError
 from vision.raster import MAX_PIXELS, Raster, Refusal, check_size, eight_bit, over
 
-__all__ = ["MAX_PIXELS", "Photo", "PhotoError", "check_ending", "ending_of", "load", "save"]
+__all__ = [
+    "MAX_PIXELS", "Photo", "PhotoError", "check_ending", "ending_of", "load", "named_as_photo",
+    "save",
+]  # fmt: skip
 
 Format = Literal["jpeg", "png", "webp", "tiff", "heif"]
 
@@ -176,6 +179,11 @@ def load(source: str | Path | bytes | Image.Image | np.ndarray) -> Photo:
         raise PhotoError(f"{name} is empty; use another copy of the file")
     format = _recognise(name, data)
     return replace(_decoded(name, format, lambda: _DECODERS[format](data)), path=path)
+
+
+def named_as_photo(path: Path) -> bool:
+    """Whether a file's ending is one that `save` knows."""
+    return path.suffix.lower() in _ENDINGS
 
 
 def save(photo: Photo, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
         ValidationError: a value is not what it must be.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FRECKLE_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="FRECKLE_", extra="forbid", frozen=True)
 
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 CALLS = {
-    *("demo", "retouch", "chat", "ui", "detect", "parse", "apply", "models"),
+    *("demo", "retouch", "batch", "chat", "ui", "detect", "parse", "apply", "models"),
     "account add",
     *(f"memory {command}" for command in ("show", "export", "import", "forget")),
     *(f"train {command}" for command in ("vision", "regions", "language")),
