@@ -193,8 +193,8 @@ def test_undo_within_a_message(talk):
 
 def test_a_number_for_what_the_user_named_is_about_the_same_words(talk):
     """The parser knows of an edit of `other` no more than that (commands.md, state)."""
-    talk.do({"do": "reduce", "what": "other", "strength": 1.0, "phrase": "my bruise"})
+    talk.do({"do": "reduce", "what": "other", "strength": 1.0, "phrase": "my tattoo"})
     reply = talk.do({"do": "reduce", "what": "other", "where": ["face"], "strength": 0.4})
     *_, edit = reply.report.edits
     assert (edit.what, edit.strength) == ("other", 0.4)
-    assert "bruise" in reply.text
+    assert "tattoo" in reply.text
