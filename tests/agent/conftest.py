@@ -339,6 +339,7 @@ class OnceStudio(LocalStudio):
     """The shipped models; each photo is analysed once for all tests."""
 
     def __init__(self):
+        super().__init__()
         self.analyses = {}
 
     def analyse(self, photo):
