@@ -223,6 +223,7 @@ class Session:
     def proposals(self) -> tuple[Proposal, ...]:
         """What is in force because memory brought it; performing `back` takes one back."""
         with self._lock:
+            self._meet()
             return proposals(self._chat)
 
     def spread(self, kind: Kind) -> NDArray[np.bool_]:
