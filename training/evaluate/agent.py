@@ -56,6 +56,7 @@ class Album(LocalStudio):
     """The shipped models; every photo is analysed once for all conversations."""
 
     def __init__(self, data: Path, names: dict[str, str]) -> None:
+        super().__init__()
         self._data, self._names = data, names
         self._analyses: dict[str, Any] = {}
 
