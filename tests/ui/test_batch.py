@@ -40,6 +40,7 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "in" / ".hidden.jpg").write_text("not a photo")
     (folder / "in" / "notes.txt").touch()
     with pytest.MonkeyPatch.context() as patch:
+        (folder / "freckle.toml").touch()
         patch.setenv("FRECKLE_CONFIG", str(folder / "freckle.toml"))
         (folder / "code").write_text(str(run(["batch", *places(folder), WISH])))
     yield folder
