@@ -65,19 +65,6 @@ def test_a_photo_can_be_dropped_or_pasted(visitor, tmp_path, way):
     assert {mark_of(seen) for seen in visitor.seen()} == {0x81F}
 
 
-def test_what_is_refused_before_any_event_is_answered_in_the_conversation(visitor, tmp_path):
-    photo = portrait(tmp_path / "mia.png")
-    refusal = {"status": 429, "json": {"error": "Please wait 7 seconds.", "detail": "wait"}}
-    visitor.page.route("**/gradio_api/upload*", lambda route: route.fulfill(**refusal))
-    assert visitor.give(photo) == "Please wait 7 seconds."
-    visitor.page.unroute("**/gradio_api/upload*")
-    visitor.page.evaluate("window.gradio_config.max_file_size = 2 ** 10")
-    assert visitor.give(photo).startswith("The file is too large")
-    visitor.page.evaluate("window.gradio_config.max_file_size = 2 ** 30")
-    assert "one face" in visitor.give(photo)
-    visitor.faults.clear()  # the browser's own line on the refusal
-
-
 def test_text_that_is_pasted_with_a_picture_of_it_stays_text(visitor):
     taken = visitor.message.evaluate(
         """(box) => {

@@ -29,7 +29,7 @@ import gradio as gr
 from ui.web import downloads, memory_panel
 from ui.web.accounts import Profiles
 from ui.web.sessions import Visits
-from ui.web.style import EVENTS, HEARD, HERO, WISHES
+from ui.web.style import EVENTS, HERO, WISHES
 
 PLACEHOLDER = "What bothers you?"
 NO_TALK = "Tell me here what bothers you, in your own words."
@@ -58,7 +58,6 @@ class Layout:
             with gr.Column(elem_id="below", min_width=0, visible=False) as self.below:
                 self._below()
         self.memory = memory_panel.build(visits, profiles)
-        self.heard = gr.HTML("<i></i>", elem_id="heard", js_on_load=HEARD)
         self.tab = gr.Textbox(visible=False)
         self.pressed = gr.Textbox(visible=False)
         self.shown = [

@@ -14,29 +14,6 @@
         if (id === 'camera') file.setAttribute('capture', 'user');
     }
 
-    // What is refused before any event runs (too large, too often, a full line, logged out) is
-    // answered in the conversation.
-    const tell = (line) => {
-        window.refused = line;
-        dispatchEvent(new Event('refused'));
-    };
-    const ask = window.fetch;
-    window.fetch = async (...given) => {
-        const answer = await ask(...given);
-        if (answer.status >= 400 && answer.url.includes('/gradio_api/')) {
-            const said = await answer.clone().json().catch(() => ({}));
-            if (typeof said.error === 'string') tell(said.error);
-        }
-        return answer;
-    };
-    addEventListener('change', (event) => {
-        const most = window.gradio_config?.max_file_size;
-        const [file] = (event.target.type === 'file' && event.target.files) || [];
-        if (!file || !most || file.size <= most) return;
-        event.stopPropagation();
-        tell(`The file is too large: up to ${Math.floor(most / 2 ** 20)} MB can be taken.`);
-    }, true);
-
     // A photo that is dropped anywhere or pasted goes the way of a chosen one, as the file it is.
     const give = (file) => {
         const files = new DataTransfer();

@@ -26,7 +26,7 @@ from ui.web.layout import Layout, Shown
 from ui.web.limits import FULL, MAX_MESSAGE, MAX_OF_ONE, MAX_WAITING
 from ui.web.overlay import Overlay
 from ui.web.sessions import Visit, Visits
-from ui.web.style import CSS, KEEP_TAB, REFUSED, SCRIPT, TAB, theme
+from ui.web.style import CSS, KEEP_TAB, SCRIPT, TAB, theme
 from ui.web.turns import Act
 from vision.errors import FreckleError
 
@@ -103,7 +103,6 @@ class Page(Layout):
             None, self.pressed, None, js="(id) => { document.getElementById(id)?.click(); }"
         )
         self.wishes.act(self._wish, None, self.message, **quick)
-        self.heard.refused(None, self.chat, self.chat, js=REFUSED, **quick)
 
     def _open_upload(
         self, upload: str | None, profile: object, request: gr.Request

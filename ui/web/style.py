@@ -66,13 +66,6 @@ watch('value', () => {
 });
 """
 
-# The element that hears what `page.js` was refused, and what that puts into the conversation.
-HEARD = "addEventListener('refused', () => trigger('refused'));"
-REFUSED = """(chat) => [...(chat ?? []), {
-    role: 'assistant', metadata: null, options: null,
-    content: [{type: 'text', text: window.refused}],
-}]"""
-
 HERO = """
 <div class="first">
 <p>Freckle retouches a portrait by talking: say what bothers you, and everything you do not name
