@@ -20,17 +20,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert not server.left()
 
 
-@pytest.mark.parametrize("value", [None, 5, "x" * 5000, [], {"path": 5}, [[None]]])
+@pytest.mark.parametrize("value", [None, 5])
 def test_wrong_parameters_and_event_data(server, value):
     tab = Tab(server.url)
-    if value == "x" * 5000:  # the longest way: a photo is open
-        tab.call("_open_example")
     events = [one for one in tab.config["dependencies"] if one["backend_fn"]]
     assert len(events) > 30
     for event in events:
         if event["api_name"] not in ("_open_example", "_leave"):
             send(tab, event, value)
-    assert "Give me a portrait" in said(tab) or value == "x" * 5000
+    assert "Give me a portrait" in said(tab)
 
 
 def send(tab: Tab, event: dict[str, Any], value: Any) -> None:
