@@ -120,7 +120,8 @@ def test_what_is_kept_stays_while_the_rest_goes(base):
     everything = measure_kept(
         both, base, lambda truth, base, asked: truth.clean, "acne", "freckles"
     )
-    assert everything == pytest.approx({"removed": 1.0, "changed": 1.0})
+    # Where marks of both kinds meet, each one's own change is known to a rounding of the paint.
+    assert everything == pytest.approx({"removed": 1.0, "changed": 1.0}, abs=0.01)
     assert measure_kept(both, base, OTHERS["nothing"], "acne", "moles") == {}
 
 
