@@ -70,6 +70,14 @@ def answers(visit: Visit) -> list[str]:
     return [one["content"] for one in visit.look.said[1:] if one["role"] == "assistant"]
 
 
+@pytest.mark.parametrize("called", ["mia.png", "mia.jfif", "mia.2026", "mia"])
+def test_a_photo_is_taken_whatever_it_is_called(page, tmp_path, called):
+    upload = tmp_path / called
+    upload.write_bytes(b"pixels")
+    visit = page._take_upload(str(upload), "", ME)
+    assert visit.name == "mia.retouched.png" and not upload.exists()
+
+
 def test_what_got_no_turn_is_not_left_behind(page, visit):
     for text in ("one", "two"):  # only one of both turns gets into the line
         page._begin([], doing(text), ME)

@@ -18,7 +18,6 @@ import gradio as gr
 
 from agent.outcome import Reply
 from agent.overview import Proposal
-from agent.session import default_output
 from llm.commands import Redo, Turn, Undo
 from ui.web import findings, memory_panel, turns, views
 from ui.web.accounts import Profiles
@@ -133,7 +132,8 @@ class Page(Layout):
             path.unlink()
         except OSError:
             raise FreckleError(LOST) from None
-        name = default_output(Path(path.name)).name
+        # Whatever it is called: the visit gives it the ending of what it is.
+        name = f"{path.stem}.retouched{path.suffix or '.jpg'}"
         user = self.profiles.user(request, profile)
         return self.visits.open(_key(request), data, name, user)
 
