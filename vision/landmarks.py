@@ -4,7 +4,9 @@ A residual convolutional network sees the aligned crop at 128 pixels and regress
 through a shape basis: the last layer starts as the principal components of the training shapes, so
 even an unsure answer is a face. Inference looks twice: the first shape re-aligns the crop (head
 turn and size are then those of the whole mesh, not of five points), and the second look averages
-the picture and its mirror image.
+the picture and its mirror image. Always on the CPU in float64, which takes a hundredth of a second:
+in float32 the points would depend, by a thousandth of a pixel, on the number of threads, and with
+them the crop and every pixel that is made of it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vision.faces import CROP_SIZE, resample, similarity
-from vision.settings import Settings, device_of
 
 POINTS = 478
 INPUT_SIZE = 128
@@ -93,20 +94,20 @@ def to_input(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @torch.inference_mode()
 def predict_landmarks(
-    crop: NDArray[Any], *, network: LandmarkNet | None = None, settings: Settings | None = None
+    crop: NDArray[Any], *, network: LandmarkNet | None = None
 ) -> NDArray[np.float32]:
     """Landmarks (478, 2), crop pixels, of an aligned crop (512, 512, 3) uint8.
 
     Points may lie outside of the crop, where the face does. Ten per face are iris points: centres
-    468 and 473. `network` replaces the shipped one; `settings` names the device.
+    468 and 473. `network` replaces the shipped one.
     """
     if crop.shape != (CROP_SIZE, CROP_SIZE, 3) or crop.dtype != np.uint8:
         raise ValueError(f"need a (512, 512, 3) uint8 crop, got {crop.shape} {crop.dtype}")
-    network = network or _shipped((settings or Settings()).device)
+    network = network or _shipped()
     device = network.shape.bias.device
 
     def look(views: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-        batch = torch.from_numpy(np.stack(views)).to(device)
+        batch = torch.from_numpy(np.stack(views)).to(device, network.shape.bias.dtype)
         return network(batch).double().cpu().numpy()
 
     first = look([to_input(crop)])[0]
@@ -122,16 +123,16 @@ def predict_landmarks(
     return (points @ from_mean[:, :2].T + from_mean[:, 2]).astype(np.float32)
 
 
-def _shipped(device: str) -> LandmarkNet:
-    """The network that comes with Freckle, loaded once per process and device."""
+def _shipped() -> LandmarkNet:
+    """The network that comes with Freckle, loaded once per process."""
     with _LOCK:
-        return _load(device)
+        return _load()
 
 
 @cache
-def _load(device: str) -> LandmarkNet:
+def _load() -> LandmarkNet:
     # Not by `from_pretrained`, which prints to stdout.
     config = json.loads((WEIGHTS / "config.json").read_text())
     network = LandmarkNet(tuple(config["widths"]), config["hidden"], config["modes"])
     network.load_state_dict(load_file(WEIGHTS / "model.safetensors"))
-    return network.float().to(device_of(device)).eval()
+    return network.double().eval()

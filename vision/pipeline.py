@@ -75,7 +75,7 @@ class FaceAnalysis:
     def alignment(self) -> faces.Alignment:
         """By the dense landmarks, which are steadier than the finder's five."""
         first = faces.align(self.face.landmarks)
-        dense = self._landmarks(first.crop(self.photo.srgb8()))
+        dense = landmarks.predict_landmarks(first.crop(self.photo.srgb8()))
         return faces.align(first.points_to_photo(faces.five_points(dense)))
 
     @cached_property
@@ -86,10 +86,7 @@ class FaceAnalysis:
     @cached_property
     def regions(self) -> regions.Regions:
         upright_left = bool(self.alignment.matrix[0, 0] >= 0)
-        return regions.segment(self.crop, self._landmarks(self.crop), upright_left)
-
-    def _landmarks(self, crop: np.ndarray) -> np.ndarray:
-        return landmarks.predict_landmarks(crop, settings=self.settings)
+        return regions.segment(self.crop, landmarks.predict_landmarks(self.crop), upright_left)
 
     @cached_property
     def inside_photo(self) -> np.ndarray:

@@ -19,7 +19,7 @@ from memory.preferences import Observation, Preferences
 from ui.batch import find_photos
 from ui.cli import run
 from ui.engines import run_here
-from ui.shoot import Job, Order, in_short
+from ui.shoot import Job, Order, in_short, sha256
 from vision.settings import Settings
 
 WISH = "soften the wrinkles"
@@ -66,9 +66,9 @@ def places(folder: Path) -> tuple[str, str]:
     return str(folder / "in"), str(folder / "out")
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def files(folder: Path) -> dict[str, str]:
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): sha256(path)
         for path in folder.rglob("*")
         if path.is_file()
     }

@@ -7,6 +7,7 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
+import torch
 from skimage.data import astronaut
 
 from tests.vision.test_faces import DATA, needs_data, photo
@@ -148,6 +149,17 @@ def test_landmarks_out_of_the_picture_are_no_error():
             assert np.isfinite(cut.mask(region)).all()
     with pytest.raises(ValueError, match="finite"):
         segment(crop, np.full((478, 2), np.nan))
+
+
+def test_points_do_not_depend_on_the_number_of_threads():
+    crop, regions = astronaut_regions()
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2, 3):
+            torch.set_num_threads(number)
+            np.testing.assert_array_equal(predict_landmarks(crop), regions.landmarks)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_mirror_partners_pair_up_and_are_honoured():
