@@ -15,6 +15,7 @@ from ui.web.memory_panel import (
     ALL,
     EVERYTHING,
     MOST_IMPORTED,
+    STAYS,
     _Panel,
     lines,
     read_export,
@@ -163,6 +164,13 @@ def test_what_is_forgotten_leaves_the_open_photo(panel):
         "freckles", {"name": "mia"}, SimpleNamespace(username=None, session_hash="mia")
     )
     assert len(visits.performed) == 2
+
+
+def test_what_could_not_leave_the_open_photo_is_told(panel):
+    visits = OneVisit("mia")
+    visits.visit.session.perform = lambda turn: 1 / 0
+    panel = panel(visits=visits)
+    assert STAYS in panel.forget_here("freckles", None, MIA)
 
 
 def test_pausing_is_taken_back(panel, memory):

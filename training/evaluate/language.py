@@ -157,6 +157,9 @@ def main(
     from_scratch: Annotated[
         Path | None, typer.Option(help="weights of `freckle train language --encoder scratch`")
     ] = None,
+    weights: Annotated[
+        list[Path] | None, typer.Option(metavar="FOLDER", help="other weights of the embedded one")
+    ] = None,
     baseline: Annotated[bool, typer.Option(help="the row of the keyword rules")] = True,
     model: Annotated[
         list[str] | None,
@@ -173,7 +176,9 @@ def main(
     if not (files or fuzz or foreign):
         raise FreckleError("name FILES of sentences, or --fuzz NUMBER, or --foreign FILE")
     if files:
-        _compare(files, _entries(without_lora, from_scratch, baseline, model or []), failures)
+        ablations = {"without LoRA": without_lora, "without pretrained encoder": from_scratch}
+        others = ablations | {f"embedded, {folder}": folder for folder in weights or []}
+        _compare(files, _entries(others, baseline, model or []), failures)
     if foreign:
         from training.evaluate.foreign import report
 
@@ -182,15 +187,12 @@ def main(
         _fuzz(fuzz, seed)
 
 
-def _entries(
-    without_lora: Path | None, from_scratch: Path | None, baseline: bool, models: list[str]
-) -> list[Entry]:
-    ablations = {"without LoRA": without_lora, "without pretrained encoder": from_scratch}
+def _entries(others: dict[str, Path | None], baseline: bool, models: list[str]) -> list[Entry]:
     return [
         Entry("embedded", embedded),
         *(
             Entry(name, partial(embedded, str(folder)))
-            for name, folder in ablations.items()
+            for name, folder in others.items()
             if folder is not None
         ),
         *([Entry("keyword rules", keywords, "training.evaluate.keywords")] if baseline else []),

@@ -19,7 +19,7 @@ from agent.studio import LocalStudio
 from training.faces import FaceRow, rows
 from vision.photo import load
 from vision.plan import Edit, Plan
-from vision.vocabulary import LEARNT_KINDS, PERMANENT_KINDS, default_region
+from vision.vocabulary import LEARNT_KINDS, default_region
 
 STRENGTHS = (0.3, 0.5, 0.8, 1.0)
 # Less of a face than this (share of its area) is no finding that anybody would ask about.
@@ -44,8 +44,8 @@ def attempts(chosen: list[FaceRow]) -> list[Attempt]:
         seen = Desk(photo, studio)
         for kind in LEARNT_KINDS if seen.faces else ():
             where = (default_region(kind),)
-            if kind in PERMANENT_KINDS or seen.found(Edit(kind, where, 1.0)) < _SHOWS:
-                continue  # nobody asks for permanent marks by and by
+            if seen.found(Edit(kind, where, 1.0)) < _SHOWS:
+                continue
             for strength in STRENGTHS:
                 plan = Plan((Edit(kind, where, strength),))
                 first = studio.measure(seen.analysis, plan, studio.render(seen.analysis, plan))

@@ -50,6 +50,7 @@ EVERYTHING: Final = "everything"
 ALL: Final = "*"  # all there is; "everything" alone is what is kept whole at some place
 CALLED = {True: "Hello. That holds from your next photo on.", False: "You are a guest again."}
 BROKEN = "That did not work; the server's log has the details."
+STAYS = "Forgotten. What it brought to the open photo stays: untick it in the list there."
 WHO = {
     "account": "You are {user}. This belongs to your account alone.",
     "name": "You are {user} on this machine.",
@@ -219,8 +220,8 @@ class _Panel:
             self.forget, [self.doomed, self.profile], after, api_name="memory_forget", **quick
         )
         forgotten = gone.then(
-            self.forget_here, [self.doomed, self.profile], None, api_name="memory_forget_here",
-            concurrency_limit=1, concurrency_id="models", **quick,
+            self.forget_here, [self.doomed, self.profile], self.told,
+            api_name="memory_forget_here", concurrency_limit=1, concurrency_id="models", **quick,
         )  # fmt: skip
         self.pause.click(self.turn, self.profile, after, api_name="memory_pause", **quick)
         self.export.click(
@@ -308,21 +309,23 @@ class _Panel:
         """Forget what was asked about before, at once."""
         return self._done(profile, request, lambda user: _forget(self._memory, user, doomed))
 
-    def forget_here(self, doomed: str, profile: object, request: gr.Request) -> None:
-        """What memory brought of it to the open photo goes with it."""
+    def forget_here(self, doomed: str, profile: object, request: gr.Request) -> Any:
+        """What memory brought of it to the open photo goes with it; a line where that failed."""
         what = EVERYTHING if doomed == ALL else doomed
         if what not in (*KINDS, EVERYTHING) or doomed == EVERYTHING:
-            return
+            return gr.skip()
         try:
             visit = self._visits.get(request.session_hash or "")
             if visit.user is None or visit.user != self._profiles.user(request, profile):
-                return
+                return gr.skip()
             with visit.lock:
                 visit.session.perform(Turn.model_validate({"commands": [_forgetting(what)]}))
         except FreckleError:
-            return  # no photo is open
+            pass  # no photo is open
         except Exception:
             log.exception("what was forgotten stays on the open photo")
+            return _note(STAYS)
+        return gr.skip()
 
     def turn(self, profile: object, request: gr.Request) -> dict[Any, Any]:
         """Pause or resume."""
