@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
 from training.imperfections import base
-from training.imperfections.render import STEP, found_file
+from training.imperfections.render import STEP, found_file, samples
 from vision.errors import FreckleError
 from vision.surroundings import to_linear, to_srgb
 from vision.vocabulary import FINE_KINDS, NETWORK_KINDS
@@ -106,7 +106,7 @@ class PaintedCrops(IterableDataset):
         share: float = 1.0,
         swapped: float = 0.0,
     ):
-        self.files = [file for file in sorted(folder.glob("*.npz")) if _drawn(file, share)]
+        self.files = [file for file in samples(folder) if _drawn(file, share)]
         if not self.files:
             raise FreckleError(f"{folder} has no painted samples; run: freckle train vision")
         self.side, self.seed, self.crops, self.batch = side, seed, crops, batch

@@ -1,14 +1,18 @@
 """Painted imperfections with exact masks: what no public data set has.
 
-`painters` holds one painter a kind; `mixture` draws a life-like set of them for one face.
+`painters` holds one painter a kind; `mixture` draws a life-like set of them for one face. Wrinkles
+may also come from other faces (`lifted`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from training.imperfections import acne, colour, hair, lines, pigment, surface
 from training.imperfections.base import Base, Layer
+from training.imperfections.lifted import Bank
 from vision.vocabulary import NETWORK_KINDS, Kind
 
 painters = {
@@ -39,10 +43,14 @@ _TOGETHER = {
     ("acne", "scars"): 1.8, ("dark_circles", "eye_bags"): 1.6, ("pores", "shine"): 1.5,
 }  # fmt: skip
 _CLEAN_FACES = 0.12
+_LIFTED = 0.6  # of the faces with wrinkles, where there are lifted ones
 
 
 def mixture(
-    base: Base, rng: np.random.Generator, kinds: tuple[Kind, ...] = NETWORK_KINDS
+    base: Base,
+    rng: np.random.Generator,
+    kinds: tuple[Kind, ...] = NETWORK_KINDS,
+    bank: Bank | None = None,
 ) -> list[Layer]:
     """Layers of a random, correlated set out of `kinds`, in their order; may be empty."""
     if rng.random() < _CLEAN_FACES:
@@ -56,5 +64,15 @@ def mixture(
         if rng.random() < chance:
             present.append(kind)
     return [
-        painters[kind](base, rng, float(rng.beta(1.3, 1.6))) for kind in kinds if kind in present
+        _painter(kind, rng, bank)(base, rng, float(rng.beta(1.3, 1.6)))
+        for kind in kinds
+        if kind in present
     ]
+
+
+def _painter(
+    kind: Kind, rng: np.random.Generator, bank: Bank | None
+) -> Callable[[Base, np.random.Generator, float], Layer]:
+    if kind == "wrinkles" and bank is not None and rng.random() < _LIFTED:
+        return bank.lay
+    return painters[kind]

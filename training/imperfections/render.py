@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from training.faces import FaceRow, aligned, rows
-from training.imperfections import mixture
-from training.imperfections.base import Base
+from training.imperfections import lifted, mixture
+from training.imperfections.base import Base, Layer
 from vision.engine import RetouchEngine
 from vision.errors import FreckleError
 from vision.regions import segment
 from vision.vocabulary import NETWORK_KINDS
 
 STEP = 0.01
-PAINTERS = 4  # raised when what they paint, or how it is stored, changes
+LINES = "lines.npz"  # what was lifted, beside the samples
+PAINTERS = 5  # raised when what they paint, or how it is stored, changes
 # A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
 _FOUND = 0.35
 _VALLEY = 2.0  # curvature of a line across it, in levels of CIE L (0..255) a squared width
@@ -74,16 +76,8 @@ def _lines(base: Base) -> np.ndarray:
         )
         mean, spread = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
         valley = (mean + spread > _VALLEY) & (np.abs(mean - spread) < 0.5 * (mean + spread))
-        found |= _long(valley & zone & ~_dense(_dark(base)))
+        found |= lifted.long_parts(valley & zone & ~_dense(_dark(base)), _STRETCH)
     return found
-
-
-def _long(mask: np.ndarray) -> np.ndarray:
-    """(H, W) bool: the parts of a mask that run over a good stretch."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    reach = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-    reach[0] = 0
-    return (reach > _STRETCH)[labels]
 
 
 def _dark_lids(base: Base, broad: np.ndarray) -> np.ndarray:
@@ -149,10 +143,22 @@ def _bases(data: Path, split: str) -> list[FaceRow]:
     return [row for row in rows(data, split=split) if row.path.parent.name == "faces"]
 
 
-def sample(base: Base, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """One painted face as it is stored (see the module)."""
-    layers = [layer for layer in mixture(base, rng) if layer.density.any()]
-    densities = [np.clip(np.round(x.density / STEP), -127, 127).astype(np.int8) for x in layers]
+def sample(
+    base: Base,
+    rng: np.random.Generator,
+    bank: lifted.Bank | None = None,
+    lines: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """One painted face as it is stored (see the module); `lines` (512, 512, 3) are the density of
+    its own, which then count as painted, on the face without them."""
+    if lines is None:
+        layers = mixture(base, rng, bank=bank)
+    else:
+        base = lifted.without(base, lines)
+        others = tuple(kind for kind in NETWORK_KINDS if kind != "wrinkles")
+        layers = [Layer("wrinkles", lines), *mixture(base, rng, others)]
+    layers = [layer for layer in layers if layer.density.any()]
+    densities = [stored(layer.density) for layer in layers]
     return {
         "crop": base.crop,
         "skin": np.round(base.skin * 255).astype(np.uint8),
@@ -163,12 +169,57 @@ def sample(base: Base, rng: np.random.Generator) -> dict[str, np.ndarray]:
     }
 
 
-def write_sample(file: Path, base: Base, seed: int) -> None:
-    """Paint one face and store it; written under another name first, so a kill leaves no half."""
+def stored(density: np.ndarray) -> np.ndarray:
+    """A density in int8 steps of 1/100."""
+    return np.clip(np.round(density / STEP), -127, 127).astype(np.int8)
+
+
+def write_sample(
+    file: Path,
+    base: Base,
+    seed: int,
+    bank: lifted.Bank | None = None,
+    lines: np.ndarray | None = None,
+) -> None:
+    """Paint one face and store it, as `sample` does."""
+    _write(file, **sample(base, np.random.default_rng(seed), bank, lines))
+
+
+def _write(file: Path, **arrays: np.ndarray) -> None:
+    """Written under another name first, so a kill leaves no half."""
     part = file.with_suffix(".part")
     with part.open("wb") as out:
-        np.savez(out, **sample(base, np.random.default_rng(seed)))
+        np.savez(out, **arrays)
     part.rename(file)
+
+
+def lift_all(data: Path, file: Path, split: str = "train") -> None:
+    """Store the lines of every face of `lifted.LINED` in a split; a finished file is kept."""
+    if file.exists():
+        return
+    found = {}
+    for row in _bases(data, split):
+        if zones := lifted.LINED.get(_name(row)):
+            base = base_of(row)
+            found[_name(row)] = stored(lifted.lift(base, zones)), base.points
+    _write(
+        file,
+        names=np.array(list(found), str),
+        densities=np.array([density for density, _ in found.values()], np.int8),
+        points=np.array([points for _, points in found.values()], np.float32),
+    )
+
+
+@lru_cache(maxsize=1)
+def lifted_from(file: Path) -> dict[str, lifted.Lines]:
+    """What `lift_all` stored, by the name of the photo."""
+    with np.load(file) as found:
+        parts = zip(found["names"].tolist(), found["densities"], found["points"], strict=True)
+        return {name: lifted.Lines(d, p, lifted.LINED[name]) for name, d, p in parts}
+
+
+def _name(row: FaceRow) -> str:
+    return f"{row.path.parent.name}/{row.path.name}"
 
 
 def _same_paint(file: Path, made: dict) -> None:
@@ -185,7 +236,10 @@ def _same_paint(file: Path, made: dict) -> None:
 def _write_rows(job: tuple[list[FaceRow], list[Path], list[int]]) -> int:
     cv2.setNumThreads(1)
     for row, file, seed in zip(*job, strict=True):
-        write_sample(file, base_of(row), seed)
+        lines = lifted_from(file.parent / LINES)
+        bank, own = lifted.Bank(tuple(lines.values())), lines.get(_name(row))
+        density = None if own is None else own.density * np.float32(STEP)
+        write_sample(file, base_of(row), seed, bank, density)
     return len(job[0])
 
 
@@ -209,6 +263,13 @@ def render(
                 todo.append((row, file, seed + variant * 1_000_003 + index))
     jobs = [tuple(map(list, zip(*todo[i : i + 8], strict=True))) for i in range(0, len(todo), 8)]
     with ProcessPoolExecutor(workers) as pool:
+        # Not in this process: OpenCV's threads would not survive the fork.
+        pool.submit(lift_all, data, folder / LINES, split).result()
         for _ in pool.map(_write_rows, jobs):
             pass
-    return len(list(folder.glob("*.npz")))
+    return len(samples(folder))
+
+
+def samples(folder: Path) -> list[Path]:
+    """The painted samples in a folder, in order."""
+    return sorted(folder.glob("??-*.npz"))
