@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.imperfections import lifted, mixture, render
+from training.imperfections import lifted, render
 from training.imperfections.base import to_srgb
+from training.imperfections.colour import dark_circles
 from training.imperfections.lines import wrinkles
 
+NOTHING_ELSE = 3  # a seed that paints nothing
 FOLDS = ["smile"]  # her hair covers the forehead
 
 
@@ -31,7 +33,7 @@ def lined(base, lines):
 
 @pytest.fixture(scope="module")
 def density(lined) -> np.ndarray:
-    return lifted.lift(lined, FOLDS)
+    return lifted.lift(lined, FOLDS)["wrinkles"]
 
 
 def test_lines_are_found_where_they_were_drawn(lines, density):
@@ -48,8 +50,10 @@ def test_the_face_without_them_is_nearer_to_the_one_before(base, lines, lined, d
 
 def test_laid_lines_stay_on_skin_and_in_their_zone(base, density):
     shifted = base.points + np.float32([6, -4])  # as if found on a face that lies elsewhere
-    bank = lifted.Bank((lifted.Lines(render.stored(density), shifted, FOLDS),))
-    layer = bank.lay(base, np.random.default_rng(1), 1.0)
+    folds = {"wrinkles": render.stored(density)}
+    bank = lifted.Bank((lifted.Lifted(folds, shifted, FOLDS),))
+    assert bank.has("wrinkles") and not bank.has("dark_circles")
+    layer = bank.lay("wrinkles", base, np.random.default_rng(1), 1.0)
     assert layer.kind == "wrinkles" and layer.density.max() > 0.1
     assert np.abs(layer.density[base.skin == 0]).max() == 0
     zone = base.regions.mask("smile_lines")
@@ -64,10 +68,8 @@ def _alike(one: np.ndarray, other: np.ndarray) -> float:
 
 def test_a_lined_face_is_the_sample_that_it_is(lined, density):
     """Its stored base with its own lines painted back is the photo."""
-    rng = np.random.default_rng(5)
-    while mixture(lined, np.random.default_rng(seed := int(rng.integers(1000)))):
-        pass  # until nothing else is painted
-    sample = render.sample(lined, np.random.default_rng(seed), lines=density)
+    own = lifted.Lifted({"wrinkles": render.stored(density)}, lined.points, FOLDS)
+    sample = render.sample(lined, np.random.default_rng(NOTHING_ELSE), own=own)
     assert sample["kinds"].tolist() == [render.NETWORK_KINDS.index("wrinkles")]
     again = replace(lined, crop=sample["crop"]).linear * np.exp(
         -sample["density"][0].astype(np.float32) * render.STEP
@@ -76,6 +78,17 @@ def test_a_lined_face_is_the_sample_that_it_is(lined, density):
     assert off.mean() < 1 and np.percentile(off, 99) < 4
 
 
+def test_dark_circles_come_off_and_leave_the_skin_they_are_compared_with(base):
+    painted = dark_circles(base, np.random.default_rng(2), 1.0).density
+    tired = lifted.without(base, -painted)
+    extra = (lifted.lift(one, ["lids"])["dark_circles"].mean(axis=2) for one in (tired, base))
+    more = np.subtract(*extra)
+    place = base.regions.mask("under_eyes") > 0.9
+    assert _alike(more[place], painted.mean(axis=2)[place]) > 0.5
+    assert np.abs(more[base.regions.mask("under_eyes") == 0]).max() < 0.02
+
+
 def test_every_listed_face_has_zones_that_there_are():
-    assert len(lifted.LINED) > 20
-    assert all(zones and set(zones) <= set(lifted.ZONES) for zones in lifted.LINED.values())
+    known = {zone for zones in lifted.ZONES.values() for zone in zones}
+    assert len(lifted.FACES) > 20
+    assert all(zones and set(zones) <= known for zones in lifted.FACES.values())

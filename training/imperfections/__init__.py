@@ -1,12 +1,13 @@
 """Painted imperfections with exact masks: what no public data set has.
 
-`painters` holds one painter a kind; `mixture` draws a life-like set of them for one face. Wrinkles
-may also come from other faces (`lifted`).
+`painters` holds one painter a kind; `mixture` draws a life-like set of them for one face. Some
+kinds may also come from other faces (`lifted`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -43,7 +44,7 @@ _TOGETHER = {
     ("acne", "scars"): 1.8, ("dark_circles", "eye_bags"): 1.6, ("pores", "shine"): 1.5,
 }  # fmt: skip
 _CLEAN_FACES = 0.12
-_LIFTED = 0.6  # of the faces with wrinkles, where there are lifted ones
+_LIFTED = 0.6  # of the layers of a kind that can be lifted off other faces
 
 
 def mixture(
@@ -73,6 +74,6 @@ def mixture(
 def _painter(
     kind: Kind, rng: np.random.Generator, bank: Bank | None
 ) -> Callable[[Base, np.random.Generator, float], Layer]:
-    if kind == "wrinkles" and bank is not None and rng.random() < _LIFTED:
-        return bank.lay
+    if bank is not None and bank.has(kind) and rng.random() < _LIFTED:
+        return partial(bank.lay, kind)
     return painters[kind]

@@ -1,11 +1,11 @@
-"""Real wrinkles, lifted off the faces that have them and laid on faces that have none.
+"""Real wrinkles and dark circles, lifted off the faces that have them and laid on others.
 
 Painted lines are single strokes; life has families of folds, cross-hatched and shaded. A face whose
 lines can be filled from the clean skin between them gives both: its lines as a layer of density
 (see `base`), and itself without them. Laid on another face by its landmarks (PerTouch replaces
 imperfections across faces), the layer is as exact as paint.
 
-`lined.json` lists the faces, chosen by eye, with the zones where lines lie open: no hair, no beard,
+`lifted.json` lists the faces, chosen by eye, with the zones where they lie open: no hair, no beard,
 no glasses.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -21,33 +20,47 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 from training.imperfections.base import SIZE, Base, Layer, finish, to_linear, to_srgb
-from vision.vocabulary import Region
+from vision.vocabulary import Kind, Region
 
-ZONES: dict[str, tuple[Region, ...]] = {
-    "forehead": ("forehead", "between_brows"),
-    "eyes": ("crows_feet", "under_eyes"),
-    "smile": ("smile_lines",),
+ZONES: dict[Kind, dict[str, tuple[Region, ...]]] = {
+    "dark_circles": {"lids": ("under_eyes",)},
+    "wrinkles": {
+        "forehead": ("forehead", "between_brows"),
+        "eyes": ("crows_feet", "under_eyes"),
+        "smile": ("smile_lines",),
+    },
 }
-LINED: dict[str, list[str]] = json.loads((Path(__file__).parent / "lined.json").read_text())
+FACES: dict[str, list[str]] = json.loads((Path(__file__).parent / "lifted.json").read_text())
 
 _DARK = 0.004  # light added before the logarithm: noise in shadows is no density
 _SCALES = (1.2, 2.0, 3.5, 5.0)  # sigmas of lines, in pixels
 _VALLEY = 0.02  # curvature, in density a squared sigma, at which a pixel is hardly skin any more
 _STRETCH = 16  # pixels that a line runs at least: pores and specks are shorter
 _AROUND = 7.0  # sigma of the skin that a line is filled from
-_COLOUR = 0.4  # how much of a line's own colour comes along to another face
+_CHEEK = 20.0  # sigma of the skin that a dark circle is compared with
+_LASHES = 9  # pixels along the border of a lid that are left alone
+_COLOUR = 0.5  # how much of a mark's own colour comes along to another face
 _GRID = 32  # pixels between the places where a warp is computed
 
 
-def lift(base: Base, zones: list[str]) -> np.ndarray:
-    """(512, 512, 3) float32 density of the lines in some `ZONES`: positive in valleys, negative on
-    the lit ridges beside them."""
-    logarithm = np.log(base.linear + _DARK)
+def lift(base: Base, zones: list[str]) -> dict[Kind, np.ndarray]:
+    """(512, 512, 3) float32 density of what is in some zones, for every kind of `ZONES` there:
+    positive where it is darker, negative on the lit ridges beside lines."""
+    found: dict[Kind, np.ndarray] = {}
+    for kind, of_kind in ZONES.items():
+        chosen = [zone for zone in zones if zone in of_kind]
+        if chosen:
+            place = np.clip(sum(_zone(base, kind, zone) for zone in chosen), 0, 1)
+            lifted = _circles(base, place) if kind == "dark_circles" else _lines(base, place)
+            found[kind] = lifted.astype(np.float32)
+            base = without(base, lifted)
+    return found
+
+
+def _lines(base: Base, place: np.ndarray) -> np.ndarray:
+    logarithm, skin = np.log(base.linear + _DARK), (base.skin > 0.5).astype(np.float32)
     depth = _valleys(logarithm.mean(axis=2))
-    skin = (base.skin > 0.5).astype(np.float32)
-    open_skin = skin * (np.exp(-depth / _VALLEY) + 1e-3)
-    around = [_mean(channel, open_skin, _AROUND) for channel in np.moveaxis(logarithm, 2, 0)]
-    density = np.stack(around, axis=2) - logarithm
+    density = _mean(logarithm, skin * (np.exp(-depth / _VALLEY) + 1e-3), _AROUND) - logarithm
     # Within lines all of it, beside them only what is broad, for pores and grain are no wrinkles,
     # farther away nothing.
     lines = long_parts(depth > _VALLEY, _STRETCH).astype(np.float32)
@@ -57,8 +70,18 @@ def lift(base: Base, zones: list[str]) -> np.ndarray:
     )
     fine, broad = (cv2.GaussianBlur(density, (0, 0), sigma) for sigma in (0.6, 2.5))
     density = near * (inside * fine + (1 - inside) * broad)
-    place = skin * np.clip(sum(_zone(base, zone) for zone in zones), 0, 1)
-    return (np.clip(density, -0.5, 1.2) * place[..., None]).astype(np.float32)
+    return np.clip(density, -0.5, 1.2) * (skin * place)[..., None]
+
+
+def _circles(base: Base, place: np.ndarray) -> np.ndarray:
+    """How much darker lids are than the cheeks below; their texture stays."""
+    logarithm, skin = np.log(base.linear + _DARK), (base.skin > 0.5).astype(np.float32)
+    lids = ((place > 0.1) & (skin > 0)).astype(np.uint8)
+    below = np.indices(lids.shape)[0] > base.points[[33, 263], 1].mean()
+    around = skin * (cv2.dilate(lids, np.ones((15, 15))) == 0) * below
+    density = _mean(logarithm, around.astype(np.float32), _CHEEK) - _mean(logarithm, skin, 3.0)
+    inner = cv2.erode(lids, np.ones((_LASHES, _LASHES))).astype(np.float32)
+    return np.clip(density, 0, 1) * (skin * cv2.GaussianBlur(inner, (0, 0), 4))[..., None]
 
 
 def without(base: Base, density: np.ndarray) -> Base:
@@ -68,52 +91,58 @@ def without(base: Base, density: np.ndarray) -> Base:
 
 
 @dataclass(frozen=True)
-class Lines:
-    """The lines of one face: int8 density (512, 512, 3) in steps of 1/100, its landmarks (478, 2),
-    and the zones that it has."""
+class Lifted:
+    """What was lifted off one face: int8 densities (512, 512, 3) in steps of 1/100 by kind, its
+    landmarks (478, 2), and the zones that it has."""
 
-    density: np.ndarray
+    densities: dict[Kind, np.ndarray]
     points: np.ndarray
     zones: list[str]
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Lines of many faces, to be laid on others."""
+    """What was lifted off many faces, to be laid on others."""
 
-    faces: tuple[Lines, ...]
+    faces: tuple[Lifted, ...]
 
-    @cached_property
-    def _having(self) -> dict[str, list[Lines]]:
-        return {zone: [one for one in self.faces if zone in one.zones] for zone in ZONES}
+    def has(self, kind: Kind) -> bool:
+        return any(kind in one.densities for one in self.faces)
 
-    def lay(self, base: Base, rng: np.random.Generator, amount: float) -> Layer:
-        """Wrinkles of one to three people, each in a zone of its own."""
-        chosen = [zone for zone in ZONES if rng.random() < 0.65 and self._having[zone]]
+    def lay(self, kind: Kind, base: Base, rng: np.random.Generator, amount: float) -> Layer:
+        """A kind that the bank has, from a face of its own in each of one or more zones."""
+        having = {
+            zone: [one for one in self.faces if zone in one.zones and kind in one.densities]
+            for zone in ZONES[kind]
+        }
+        zones = [zone for zone, faces in having.items() if faces]
+        chosen = [zone for zone in zones if rng.random() < 0.65] or [str(rng.choice(zones))]
         density = np.zeros((SIZE, SIZE, 3), np.float32)
-        for zone in chosen or ["forehead"]:
-            lines = self._having[zone][int(rng.integers(len(self._having[zone])))]
-            laid = _warped(lines, base.points) * _zone(base, zone)[..., None]
-            grey = laid.mean(axis=2, keepdims=True)  # another skin's colour is not all right here
+        for zone in chosen:
+            one = having[zone][int(rng.integers(len(having[zone])))]
+            laid = _warped(one.densities[kind], one.points, base.points)
+            laid *= _zone(base, kind, zone)[..., None]
+            grey = laid.mean(axis=2, keepdims=True)
             strength = rng.uniform(0.4, 1.0) * (0.6 + 0.8 * amount)
             density += strength * (grey + _COLOUR * (laid - grey))
-        return finish(base, "wrinkles", np.clip(density, -0.5, 1.2))
+        return finish(base, kind, np.clip(density, -0.5, 1.2))
 
 
-def _warped(lines: Lines, points: np.ndarray) -> np.ndarray:
-    """(512, 512, 3) float32: the density moved so that its landmarks come to lie on `points`."""
+def _warped(density: np.ndarray, source: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(512, 512, 3) float32: a density moved so that the landmarks `source` come to lie on
+    `points`, both (478, 2)."""
     every = np.s_[::4]
-    warp = RBFInterpolator(points[every], lines.points[every], smoothing=1.0)
+    warp = RBFInterpolator(points[every], source[every], smoothing=1.0)
     at = np.mgrid[: SIZE + 1 : _GRID, : SIZE + 1 : _GRID].transpose(1, 2, 0)[..., ::-1]
     coarse = warp(at.reshape(-1, 2)).reshape(*at.shape[:2], 2).astype(np.float32)
     y, x = (np.mgrid[:SIZE, :SIZE] / _GRID).astype(np.float32)
     field = cv2.remap(coarse, x, y, cv2.INTER_LINEAR)
-    return cv2.remap(lines.density.astype(np.float32), field, None, cv2.INTER_LINEAR) / 100
+    return cv2.remap(density.astype(np.float32), field, None, cv2.INTER_LINEAR) / 100
 
 
-def _zone(base: Base, zone: str) -> np.ndarray:
+def _zone(base: Base, kind: Kind, zone: str) -> np.ndarray:
     """(512, 512) float32 in 0..1, soft at its border."""
-    return np.clip(sum(base.regions.mask(region) for region in ZONES[zone]), 0, 1)
+    return np.clip(sum(base.regions.mask(region) for region in ZONES[kind][zone]), 0, 1)
 
 
 def _valleys(light: np.ndarray) -> np.ndarray:
@@ -141,7 +170,6 @@ def long_parts(mask: np.ndarray, stretch: float) -> np.ndarray:
 
 
 def _mean(image: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
-    """Weighted mean around every pixel, both (H, W)."""
-    return cv2.GaussianBlur(image * weight, (0, 0), sigma) / (
-        cv2.GaussianBlur(weight, (0, 0), sigma) + 1e-6
-    )
+    """Weighted mean around every pixel: (H, W, 3) by (H, W) -> (H, W, 3)."""
+    weighted = cv2.GaussianBlur(image * weight[..., None], (0, 0), sigma)
+    return weighted / (cv2.GaussianBlur(weight, (0, 0), sigma) + 1e-6)[..., None]

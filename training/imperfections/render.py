@@ -23,8 +23,8 @@ from vision.regions import segment
 from vision.vocabulary import NETWORK_KINDS
 
 STEP = 0.01
-LINES = "lines.npz"  # what was lifted, beside the samples
-PAINTERS = 5  # raised when what they paint, or how it is stored, changes
+LIFTED = "lifted.npz"  # what was lifted off faces, beside the samples
+PAINTERS = 6  # raised when what they paint, or how it is stored, changes
 # A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
 _FOUND = 0.35
 _VALLEY = 2.0  # curvature of a line across it, in levels of CIE L (0..255) a squared width
@@ -147,25 +147,26 @@ def sample(
     base: Base,
     rng: np.random.Generator,
     bank: lifted.Bank | None = None,
-    lines: np.ndarray | None = None,
+    own: lifted.Lifted | None = None,
 ) -> dict[str, np.ndarray]:
-    """One painted face as it is stored (see the module); `lines` (512, 512, 3) are the density of
-    its own, which then count as painted, on the face without them."""
-    if lines is None:
-        layers = mixture(base, rng, bank=bank)
-    else:
-        base = lifted.without(base, lines)
-        others = tuple(kind for kind in NETWORK_KINDS if kind != "wrinkles")
-        layers = [Layer("wrinkles", lines), *mixture(base, rng, others)]
+    """One painted face as it is stored (see the module); what was lifted off its `own` counts as
+    painted, on the face without it."""
+    densities = {} if own is None else own.densities
+    layers = [Layer(kind, STEP * density.astype(np.float32)) for kind, density in densities.items()]
+    for layer in layers:
+        base = lifted.without(base, layer.density)
+    others = tuple(kind for kind in NETWORK_KINDS if kind not in densities)
+    layers += mixture(base, rng, others, bank)
     layers = [layer for layer in layers if layer.density.any()]
-    densities = [stored(layer.density) for layer in layers]
     return {
         "crop": base.crop,
         "skin": np.round(base.skin * 255).astype(np.uint8),
         "own": own_marks(base),
         "beard": beard(base),
         "kinds": np.array([NETWORK_KINDS.index(layer.kind) for layer in layers], np.int64),
-        "density": np.array(densities, np.int8).reshape(-1, *base.crop.shape),
+        "density": np.array([stored(layer.density) for layer in layers], np.int8).reshape(
+            -1, *base.crop.shape
+        ),
     }
 
 
@@ -179,10 +180,10 @@ def write_sample(
     base: Base,
     seed: int,
     bank: lifted.Bank | None = None,
-    lines: np.ndarray | None = None,
+    own: lifted.Lifted | None = None,
 ) -> None:
     """Paint one face and store it, as `sample` does."""
-    _write(file, **sample(base, np.random.default_rng(seed), bank, lines))
+    _write(file, **sample(base, np.random.default_rng(seed), bank, own))
 
 
 def _write(file: Path, **arrays: np.ndarray) -> None:
@@ -194,28 +195,31 @@ def _write(file: Path, **arrays: np.ndarray) -> None:
 
 
 def lift_all(data: Path, file: Path, split: str = "train") -> None:
-    """Store the lines of every face of `lifted.LINED` in a split; a finished file is kept."""
+    """Store what is lifted off every face of `lifted.FACES` in a split; a finished file is kept."""
     if file.exists():
         return
-    found = {}
+    arrays = {}
     for row in _bases(data, split):
-        if zones := lifted.LINED.get(_name(row)):
+        if zones := lifted.FACES.get(_name(row)):
             base = base_of(row)
-            found[_name(row)] = stored(lifted.lift(base, zones)), base.points
-    _write(
-        file,
-        names=np.array(list(found), str),
-        densities=np.array([density for density, _ in found.values()], np.int8),
-        points=np.array([points for _, points in found.values()], np.float32),
-    )
+            arrays[f"{_name(row)}:points"] = base.points
+            for kind, density in lifted.lift(base, zones).items():
+                arrays[f"{_name(row)}:{kind}"] = stored(density)
+    _write(file, **arrays)
 
 
 @lru_cache(maxsize=1)
-def lifted_from(file: Path) -> dict[str, lifted.Lines]:
+def lifted_from(file: Path) -> dict[str, lifted.Lifted]:
     """What `lift_all` stored, by the name of the photo."""
-    with np.load(file) as found:
-        parts = zip(found["names"].tolist(), found["densities"], found["points"], strict=True)
-        return {name: lifted.Lines(d, p, lifted.LINED[name]) for name, d, p in parts}
+    found: dict[str, dict] = {}
+    with np.load(file) as arrays:
+        for key in arrays.files:
+            name, _, what = key.partition(":")
+            found.setdefault(name, {})[what] = arrays[key]
+    return {
+        name: lifted.Lifted(parts, parts.pop("points"), lifted.FACES[name])
+        for name, parts in found.items()
+    }
 
 
 def _name(row: FaceRow) -> str:
@@ -236,10 +240,10 @@ def _same_paint(file: Path, made: dict) -> None:
 def _write_rows(job: tuple[list[FaceRow], list[Path], list[int]]) -> int:
     cv2.setNumThreads(1)
     for row, file, seed in zip(*job, strict=True):
-        lines = lifted_from(file.parent / LINES)
-        bank, own = lifted.Bank(tuple(lines.values())), lines.get(_name(row))
-        density = None if own is None else own.density * np.float32(STEP)
-        write_sample(file, base_of(row), seed, bank, density)
+        found = lifted_from(file.parent / LIFTED)
+        write_sample(
+            file, base_of(row), seed, lifted.Bank(tuple(found.values())), found.get(_name(row))
+        )
     return len(job[0])
 
 
@@ -264,7 +268,7 @@ def render(
     jobs = [tuple(map(list, zip(*todo[i : i + 8], strict=True))) for i in range(0, len(todo), 8)]
     with ProcessPoolExecutor(workers) as pool:
         # Not in this process: OpenCV's threads would not survive the fork.
-        pool.submit(lift_all, data, folder / LINES, split).result()
+        pool.submit(lift_all, data, folder / LIFTED, split).result()
         for _ in pool.map(_write_rows, jobs):
             pass
     return len(samples(folder))
