@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
@@ -167,21 +168,25 @@ class EmbeddedParser:
             if all(one.score <= reached for _, one in going):
                 break
             beam = [one for _, one in going]
-            rows = torch.tensor([row for row, _ in going], device=device)
-            memory.follow(rows)
+            memory.follow(torch.tensor([row for row, _ in going], device=device))
         return sorted(ended, key=lambda one: _worth(one, message), reverse=True)[:BEAM]
 
     def _grow(
         self, grammar: Grammar, beam: list[Hypothesis], scores: Tensor
     ) -> list[tuple[int, Hypothesis]]:
         """The best continuations of a beam, each with the row that it continues."""
-        options = []
-        for row, one in enumerate(beam):
-            mask = torch.from_numpy(grammar.mask(one.place)).to(scores.device)
-            chances = scores[row, : grammar.size].masked_fill(~mask, -math.inf).log_softmax(-1)
-            best = chances.topk(min(BEAM, int(mask.sum())))
-            for chance, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-                options.append((one.score + chance, row, index))
+        allowed = np.stack([grammar.mask(one.place) for one in beam])
+        mask = torch.from_numpy(allowed).to(scores.device)
+        chances = scores[:, : grammar.size].masked_fill(~mask, -math.inf).log_softmax(-1)
+        best = chances.topk(min(BEAM, grammar.size))
+        options = [
+            (one.score + chance, row, index)
+            for row, one in enumerate(beam)
+            for chance, index in zip(
+                best.values[row].tolist(), best.indices[row].tolist(), strict=True
+            )
+            if allowed[row, index]
+        ]
         options.sort(reverse=True)
         return [
             (row, Hypothesis((*beam[row].indices, i), grammar.step(beam[row].place, i), score))

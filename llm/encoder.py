@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from llm.commands import State
 from llm.grammar import PAD, TOKENS
@@ -162,13 +163,16 @@ class Attention(nn.Module):
         keys, values = self.pair(x).chunk(2, dim=-1)
         return self._split(keys), self._split(values)
 
-    def forward(self, x: Tensor, memory: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-        """x (B, T, D) attends to remembered keys and values; mask is True where it may look."""
+    def forward(
+        self, x: Tensor, memory: tuple[Tensor, Tensor], mask: Tensor | None = None
+    ) -> Tensor:
+        """x (B, T, D) attends to remembered keys and values, of as many rows or of one that all
+        share; mask is True where it may look, None for everywhere."""
         keys, values = memory
-        query = self._split(self.query(x))
-        scores = query @ keys.transpose(-1, -2) / math.sqrt(query.shape[-1])
-        weights = scores.float().masked_fill(~mask, -1e9).softmax(-1).to(values.dtype)
-        return self.out((weights @ values).transpose(1, 2).flatten(2))
+        # Hypotheses about one message are one long query: faster than a copy of it for each.
+        query = self._split(self.query(x if len(keys) == len(x) else x.flatten(0, 1)[None]))
+        mixed = F.scaled_dot_product_attention(query, keys, values, mask)
+        return self.out(mixed.transpose(1, 2).reshape(x.shape))
 
 
 class Layer(nn.Module):
@@ -194,9 +198,9 @@ class Layer(nn.Module):
         present = self.own.remember(normed)
         if past is not None:
             present = (torch.cat([past[0], present[0]], 2), torch.cat([past[1], present[1]], 2))
-        steps = present[0].shape[2]
-        seen = torch.ones(x.shape[1], steps, dtype=torch.bool, device=x.device)
-        x = x + self.own(normed, present, seen.tril(steps - x.shape[1]))
+        new, steps = x.shape[1], present[0].shape[2]
+        seen = torch.ones(new, steps, dtype=torch.bool, device=x.device) if new > 1 else None
+        x = x + self.own(normed, present, None if seen is None else seen.tril(steps - new))
         x = x + self.source(self.norms[1](x), source, source_mask)
         return x + self.inner(self.norms[2](x)), present
 
