@@ -17,7 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
+from scipy.special import log_softmax
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -35,6 +37,7 @@ from llm.grammar import START, TOKENS, Grammar, Place
 from llm.languages import is_foreign
 from llm.parser import Parsed, Reading
 from llm.sequences import read
+from llm.steps import StepDecoder
 from llm.words import Message, Speller, split
 from vision.errors import FreckleError
 from vision.minilm import known_words, load_encoder, load_tokenizer, new_encoder
@@ -64,6 +67,7 @@ class EmbeddedParser:
         self, model: ParserModel, tokenizer: Tokenizer, speller: Speller, temperature: float
     ):
         self._model = model.eval()
+        self._decoder = StepDecoder(model.decoder)
         self._tokenizer = tokenizer
         self._speller = speller
         self._temperature = temperature
@@ -154,45 +158,40 @@ class EmbeddedParser:
         grammar = Grammar(message, state)
         device = next(self._model.parameters()).device
         sources = collate_sources([encode_source(self._tokenizer, message, state)]).to(device)
-        memory = self._model.read(sources)
+        steps = self._decoder.begin(self._model.read(sources))
         beam = [Hypothesis((START,), Place(), 0.0)]
         ended: list[Hypothesis] = []
         # The grammar's longest sequence is shorter than max_tokens: every hypothesis ends.
         for _ in range(self._model.decoder.shape.max_tokens):
-            newest = torch.tensor([[one.indices[-1]] for one in beam], device=device)
-            scores = self._model.decoder(newest, memory)[:, -1]
-            grown = self._grow(grammar, beam, scores)
+            grown = _grow(grammar, beam, steps.next([one.indices[-1] for one in beam]))
             ended += [one for _, one in grown if one.place.ended]
             going = [(row, one) for row, one in grown if not one.place.ended]
             reached = max((_worth(one, message) for one in ended), default=-math.inf)
             if all(one.score <= reached for _, one in going):
                 break
             beam = [one for _, one in going]
-            memory.follow(torch.tensor([row for row, _ in going], device=device))
+            steps.follow([row for row, _ in going])
         return sorted(ended, key=lambda one: _worth(one, message), reverse=True)[:BEAM]
 
-    def _grow(
-        self, grammar: Grammar, beam: list[Hypothesis], scores: Tensor
-    ) -> list[tuple[int, Hypothesis]]:
-        """The best continuations of a beam, each with the row that it continues."""
-        allowed = np.stack([grammar.mask(one.place) for one in beam])
-        mask = torch.from_numpy(allowed).to(scores.device)
-        chances = scores[:, : grammar.size].masked_fill(~mask, -math.inf).log_softmax(-1)
-        best = chances.topk(min(BEAM, grammar.size))
-        options = [
-            (one.score + chance, row, index)
-            for row, one in enumerate(beam)
-            for chance, index in zip(
-                best.values[row].tolist(), best.indices[row].tolist(), strict=True
-            )
-            if allowed[row, index]
-        ]
-        options.sort(reverse=True)
-        return [
-            (row, Hypothesis((*beam[row].indices, i), grammar.step(beam[row].place, i), score))
-            for score, row, i in options[:BEAM]
-            if score > options[0][0] - HOPELESS
-        ]
+
+def _grow(
+    grammar: Grammar, beam: list[Hypothesis], scores: NDArray[np.float32]
+) -> list[tuple[int, Hypothesis]]:
+    """The best continuations of a beam, each with the row that it continues."""
+    allowed = np.stack([grammar.mask(one.place) for one in beam])
+    chances = log_softmax(np.where(allowed, scores[:, : grammar.size], -np.inf), axis=1)
+    reached = chances + np.array([[one.score] for one in beam])
+    best = np.argsort(-reached, axis=None)[:BEAM]
+    grown = []
+    for row, index in zip(
+        *map(np.ndarray.tolist, np.unravel_index(best, reached.shape)), strict=True
+    ):
+        score = float(reached[row, index])
+        if score > reached.max() - HOPELESS:
+            one = beam[row]
+            place = grammar.step(one.place, index)
+            grown.append((row, Hypothesis((*one.indices, index), place, score)))
+    return grown
 
 
 @cache

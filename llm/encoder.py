@@ -146,7 +146,7 @@ def collate_sources(sources: Sequence[Source]) -> Sources:
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose keys and values may be kept between steps."""
+    """Multi-head attention to keys and values that are made apart."""
 
     def __init__(self, shape: Shape):
         super().__init__()
@@ -163,16 +163,10 @@ class Attention(nn.Module):
         keys, values = self.pair(x).chunk(2, dim=-1)
         return self._split(keys), self._split(values)
 
-    def forward(
-        self, x: Tensor, memory: tuple[Tensor, Tensor], mask: Tensor | None = None
-    ) -> Tensor:
-        """x (B, T, D) attends to remembered keys and values, of as many rows or of one that all
-        share; mask is True where it may look, None for everywhere."""
-        keys, values = memory
-        # Hypotheses about one message are one long query: faster than a copy of it for each.
-        query = self._split(self.query(x if len(keys) == len(x) else x.flatten(0, 1)[None]))
-        mixed = F.scaled_dot_product_attention(query, keys, values, mask)
-        return self.out(mixed.transpose(1, 2).reshape(x.shape))
+    def forward(self, x: Tensor, memory: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        """x (B, T, D) attends to remembered keys and values; mask is True where it may look."""
+        mixed = F.scaled_dot_product_attention(self._split(self.query(x)), *memory, mask)
+        return self.out(mixed.transpose(1, 2).flatten(2))
 
 
 class Layer(nn.Module):
@@ -186,27 +180,17 @@ class Layer(nn.Module):
             nn.Linear(shape.width, shape.inner), nn.GELU(), nn.Linear(shape.inner, shape.width)
         )
 
-    def forward(
-        self,
-        x: Tensor,
-        source: tuple[Tensor, Tensor],
-        source_mask: Tensor,
-        past: tuple[Tensor, Tensor] | None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """x (B, T, D) -> (B, T, D) and the keys and values of all steps so far."""
-        normed = self.norms[0](x)
-        present = self.own.remember(normed)
-        if past is not None:
-            present = (torch.cat([past[0], present[0]], 2), torch.cat([past[1], present[1]], 2))
-        new, steps = x.shape[1], present[0].shape[2]
-        seen = torch.ones(new, steps, dtype=torch.bool, device=x.device) if new > 1 else None
-        x = x + self.own(normed, present, None if seen is None else seen.tril(steps - new))
+    def forward(self, x: Tensor, source: tuple[Tensor, Tensor], source_mask: Tensor) -> Tensor:
+        """x (B, T, D) -> (B, T, D); every step sees those before it."""
+        normed, steps = self.norms[0](x), x.shape[1]
+        seen = torch.ones(steps, steps, dtype=torch.bool, device=x.device).tril()
+        x = x + self.own(normed, self.own.remember(normed), seen)
         x = x + self.source(self.norms[1](x), source, source_mask)
-        return x + self.inner(self.norms[2](x)), present
+        return x + self.inner(self.norms[2](x))
 
 
 class Decoder(nn.Module):
-    """Writes the command language, one token or pointer a step."""
+    """Writes the command language, one token or pointer a step (`llm.steps` runs the steps)."""
 
     def __init__(self, shape: Shape):
         super().__init__()
@@ -231,24 +215,18 @@ class Decoder(nn.Module):
             self.copied(words),
             self.word_key(words),
             sources.word_padding,
-            [None] * len(self.layers),
         )
 
     def forward(self, indices: Tensor, memory: Memory) -> Tensor:
-        """Indices (B, T) -> scores of what comes next (B, T, tokens + words), float32.
-
-        `memory.past` grows by T steps, so that the next call may hand in only what is new.
-        """
-        start = memory.past[0][0].shape[2] if memory.past[0] is not None else 0
+        """Indices (B, T) -> scores of what comes next (B, T, tokens + words), float32."""
         is_word = indices >= len(TOKENS)
         word = (indices - len(TOKENS)).clamp(min=0)
-        words = memory.copied.expand(len(indices), -1, -1)
-        copied = words.gather(1, word[..., None].expand(-1, -1, self.shape.width))
+        copied = memory.copied.gather(1, word[..., None].expand(-1, -1, self.shape.width))
         named = self.tokens(indices.masked_fill(is_word, PAD))
-        places = torch.arange(start, start + indices.shape[1], device=indices.device)
+        places = torch.arange(indices.shape[1], device=indices.device)
         x = torch.where(is_word[..., None], copied.to(named.dtype), named) + self.places(places)
-        for at, layer in enumerate(self.layers):
-            x, memory.past[at] = layer(x, memory.source[at], memory.source_mask, memory.past[at])
+        for layer, source in zip(self.layers, memory.source, strict=True):
+            x = layer(x, source, memory.source_mask)
         x = self.norm(x)
         pointed = self.to_pointer(x) @ memory.word_keys.transpose(1, 2) / math.sqrt(x.shape[-1])
         pointed = pointed.float().masked_fill(memory.word_padding[:, None, :], -1e9)
@@ -257,18 +235,13 @@ class Decoder(nn.Module):
 
 @dataclass
 class Memory:
-    """Encoder states as the decoder's layers use them, and the steps decoded so far."""
+    """Encoder states as the decoder's layers use them."""
 
     source: list[tuple[Tensor, Tensor]]
     source_mask: Tensor
     copied: Tensor
     word_keys: Tensor
     word_padding: Tensor
-    past: list[tuple[Tensor, Tensor] | None]
-
-    def follow(self, rows: Tensor) -> None:
-        """Keep the steps of hypotheses `rows`; what is of the one message serves them all."""
-        self.past = [None if pair is None else (pair[0][rows], pair[1][rows]) for pair in self.past]
 
 
 class ParserModel(nn.Module):
