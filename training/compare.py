@@ -37,6 +37,7 @@ from vision.weights_file import network_config, save_network
 
 MECHANISMS = {
     "without text prior": "text_prior",
+    "without instruction-driven fusion": "fusion",
     "without text-prompted detection": "prompted",
     "without target-aware attention": "target_aware",
     "without blemish-aware attention": "blemish_aware",

@@ -36,6 +36,7 @@ class NetworkConfig:
         heads: attention heads of a block.
         text_prior: prompts are text embeddings; without it, vectors that mean nothing
             (LangBRT "w/o Prior").
+        fusion: text and visual features are fused before the maps are predicted (RetouchGPT).
         prompted: every prompt has its own map; without it, one map serves all kinds
             (LangBRT "w/o TBD").
         target_aware: blocks attend from asked places to clean ones and move features only there
@@ -56,6 +57,7 @@ class NetworkConfig:
     window: int = 8
     heads: int = 4
     text_prior: bool = True
+    fusion: bool = True
     prompted: bool = True
     target_aware: bool = True
     prompt_modulation: bool = True
@@ -121,6 +123,32 @@ def local_contrast(crop: Tensor) -> Tensor:
     return 8 * (crop - around)
 
 
+class InstructionFusion(nn.Module):
+    """What a prompt says of each place (RetouchGPT's instruction-driven prediction):
+    alpha(x) . g([V; T]) + beta(x), where g reads the visual features V and the prompt T together.
+    The paper takes the sigmoid of it; here it is a part of the logits of the softmax over prompts.
+
+    Args:
+        channels: of the visual features.
+        text: length of a prompt embedding.
+    """
+
+    def __init__(self, channels: int, text: int, width: int = 32):
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.seen, self.said = nn.Conv2d(channels, width, 1), nn.Linear(text, width)
+        self.alpha, self.beta = nn.Conv2d(channels, width, 1), nn.Conv2d(channels, 1, 1)
+        for last in (self.alpha, self.beta):
+            nn.init.normal_(last.weight, std=0.01)  # grown into a network, it changes little yet
+            nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor, prompts: Tensor) -> Tensor:
+        """x (B, C, h, w), prompts (B, K, text) -> (B, K, h, w)."""
+        x = self.norm(x)
+        together = F.gelu(self.seen(x)[:, None] + self.said(prompts)[..., None, None])
+        return torch.einsum("bchw,bkchw->bkhw", self.alpha(x), together) + self.beta(x)
+
+
 class Detector(nn.Module):
     """Encoder, feature pyramid and prompt heads.
 
@@ -143,6 +171,8 @@ class Detector(nn.Module):
         )
         self.fine = nn.Sequential(ChannelNorm(w[0]), Up(w[0], config.features))
         self.coarse = nn.Sequential(ChannelNorm(w[2]), nn.Conv2d(w[2], config.features, 1))
+        if config.fusion:
+            self.fusion = InstructionFusion(w[2], config.text)
         self.amplitude = nn.Conv2d(config.features, 1, 1)
         # One mapping a pre-defined prompt, one shared by all prompts in the user's own words,
         # each giving a vector for the fine features, one for the coarse and a bias.
@@ -150,7 +180,7 @@ class Detector(nn.Module):
         self.user_mapping = nn.Parameter(torch.randn(config.text, self._mapped(config)) * 0.2)
         self.bias = nn.Parameter(torch.full((kinds,), -1.0))
         self.none = nn.Parameter(torch.zeros(self._mapped(config)))
-        self.features, self.prompted = config.features, config.prompted
+        self.config = config
 
     @staticmethod
     def _mapped(config: NetworkConfig) -> int:
@@ -189,7 +219,11 @@ class Detector(nn.Module):
             x = torch.cat([self.ups[index](x), levels[index]], dim=1)
             x = decoded[index] = self.decoders[index](x)
         fine = self.fine(decoded[0])
+        if prompts.dim() == 2:
+            prompts = prompts.expand(len(fine), -1, -1)
         logits = self._compare(fine, self.coarse(decoded[2]), prompts, own_words)
+        if self.config.fusion:
+            logits = logits + self._fused(decoded[2], prompts, fine.shape[-2:])
         amplitude = F.softplus(self.amplitude(fine).float() - 3.0)
         return Detection(logits, amplitude, (decoded[0], decoded[1]), crop, skin, tone)
 
@@ -200,19 +234,25 @@ class Detector(nn.Module):
         embedding (LangBRT eq. 1), those of the coarse features with another mapping of it, for
         what can only be told from farther away, and a bias for each kind.
         """
-        if prompts.dim() == 2:
-            prompts = prompts.expand(len(fine), -1, -1)
         mapped = torch.einsum("bkt,ktm->bkm", prompts, self.mapping)
         if own_words is not None:
             shared = prompts @ self.user_mapping
             mapped = torch.where(own_words.expand(prompts.shape[:2])[..., None], shared, mapped)
-        if not self.prompted:
+        if not self.config.prompted:
             mapped = mapped.mean(dim=1, keepdim=True).expand_as(mapped)
         none = self.none.expand(len(fine), 1, -1)
-        at_fine, at_coarse = torch.cat([mapped, none], dim=1).split(self.features, dim=2)
+        at_fine, at_coarse = torch.cat([mapped, none], dim=1).split(self.config.features, dim=2)
         logits = torch.einsum("bfhw,bkf->bkhw", fine, at_fine.to(fine.dtype)).float()
         context = torch.einsum("bfhw,bkf->bkhw", coarse, at_coarse.to(coarse.dtype)).float()
         context = F.interpolate(context, size=fine.shape[-2:], mode="bilinear")
-        own_bias = self.bias if self.prompted else self.bias.mean().expand_as(self.bias)
+        own_bias = self.bias if self.config.prompted else self.bias.mean().expand_as(self.bias)
         bias = torch.cat([own_bias, self.bias.new_zeros(1)])
         return logits + context + bias[:, None, None]
+
+    def _fused(self, x: Tensor, prompts: Tensor, size: torch.Size) -> Tensor:
+        """(B, K + 1, H, W), nothing for "none"."""
+        fused = self.fusion(x, prompts).float()
+        if not self.config.prompted:
+            fused = fused.mean(dim=1, keepdim=True).expand_as(fused)
+        fused = F.interpolate(fused, size=size, mode="bilinear")
+        return F.pad(fused, (0, 0, 0, 0, 0, 1))

@@ -110,7 +110,8 @@ def test_a_crop_that_does_not_fit_the_windows_is_refused(network):
 @pytest.mark.parametrize(
     "mechanism",
     [
-        "prompted", "target_aware", "prompt_modulation", "blemish_aware", "refiner", "surroundings",
+        "fusion", "prompted", "target_aware", "prompt_modulation", "blemish_aware", "refiner",
+        "surroundings",
     ],
 )  # fmt: skip
 def test_each_mechanism_can_be_switched_off_and_makes_a_difference(mechanism):

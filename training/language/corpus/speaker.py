@@ -277,13 +277,16 @@ class Speaker:
             draft["where"] = [implied]
         place = self._own_place(kind, text, draft, plain)
         around: Callable[[str], str] = (lambda t: self.marked(t, draft)) if mark else str
+        of_face = self.chance(0.05 if self.state.faces < 2 else 0.25)
+        if of_face and self.chance(0.35) and (whose := self.whose(draft)):
+            return Thing(f"{whose} {around(fragments.bare(text))} {place}".rstrip(), draft)
         if place.startswith("on ") and len(draft.get("where", ())) == 1 and self.chance(0.15):
             text = around(self._compound(text, draft))
         elif place:
             text = f"{around(text)} {place}"
         else:
             text = around(text)
-        if self.chance(0.05 if self.state.faces < 2 else 0.25):
+        if of_face:
             text = self.with_face(text, draft)
         return Thing(text, draft)
 
@@ -328,6 +331,14 @@ class Speaker:
         draft["who"] = who
         joint = self.pick(["on", "on", "for", "of", "from"])
         return f"{text} {joint} {words}"
+
+    def whose(self, draft: Draft) -> str:
+        """Words for one of several faces as owner of what follows; "" where English has none."""
+        words, who = self.face()
+        if words.endswith((" us", " them")):
+            return ""
+        draft["who"] = who
+        return f"{words}'" if words.endswith("s") else f"{words}'s"
 
     def number(self) -> tuple[str, Spoken]:
         """A share of 1 as a user would write it."""
