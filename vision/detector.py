@@ -119,7 +119,8 @@ def local_contrast(crop: Tensor) -> Tensor:
     Marks differ from their neighbourhood by a twentieth of full scale; beside place and mean
     colour they would hardly be seen (measured: 500 steps did not find a mole without this).
     """
-    around = F.avg_pool2d(crop, 17, stride=1, padding=8, count_include_pad=False)
+    rows = F.avg_pool2d(crop, (17, 1), stride=1, padding=(8, 0), count_include_pad=False)
+    around = F.avg_pool2d(rows, (1, 17), stride=1, padding=(0, 8), count_include_pad=False)
     return 8 * (crop - around)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
+import cv2
 import numpy as np
 
 from vision import engine
@@ -161,7 +163,5 @@ def _change_on_photo(analysis: Analysis, keep: Keep, after: Photo) -> int:
 
 def _largest_change(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> int:
     """Largest absolute difference of any channel (H, W, C) where a mask (H, W) is true."""
-    different = (before != after).any(axis=2) & where
-    if not different.any():
-        return 0
-    return int(np.abs(before[different].astype(np.int64) - after[different]).max())
+    channels = cv2.split(cv2.absdiff(before, after))
+    return int(cv2.minMaxLoc(reduce(cv2.max, channels), where.astype(np.uint8))[1])
