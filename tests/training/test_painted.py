@@ -42,7 +42,7 @@ def test_a_share_of_the_faces_is_always_the_same_ones(tmp_path, painted):
 
 
 def test_texture_is_owned_by_the_area_and_changed_dot_by_dot(base, tmp_path, monkeypatch):
-    def porous(base, rng, bank=None):
+    def porous(base, *_):
         return [painters["pores"](base, np.random.default_rng(0), 1.0)]
 
     monkeypatch.setattr(render, "mixture", porous)
