@@ -33,6 +33,5 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Two processes of one thread each: what one waits for, the other computes meanwhile.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest

@@ -27,11 +27,3 @@ def a_fresh_accelerator():
     yield
     if state := sys.modules.get("accelerate.state"):
         state.AcceleratorState._reset_state(reset_partial_state=True)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of one file share a process and its fixtures, and those
-    in the browser one browser."""
-    for item in items:
-        group = "browser" if item.path.parent.name == "web" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
