@@ -181,11 +181,9 @@ def _grow(
     allowed = np.stack([grammar.mask(one.place) for one in beam])
     chances = log_softmax(np.where(allowed, scores[:, : grammar.size], -np.inf), axis=1)
     reached = chances + np.array([[one.score] for one in beam])
-    best = np.argsort(-reached, axis=None)[:BEAM]
     grown = []
-    for row, index in zip(
-        *map(np.ndarray.tolist, np.unravel_index(best, reached.shape)), strict=True
-    ):
+    for at in np.argsort(-reached, axis=None)[:BEAM].tolist():
+        row, index = divmod(at, grammar.size)
         score = float(reached[row, index])
         if score > reached.max() - HOPELESS:
             one = beam[row]

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
 from training.imperfections import base
-from training.imperfections.render import STEP, found_file, samples
+from training.imperfections.render import found_file, samples
 from vision.errors import FreckleError
 from vision.surroundings import to_linear, to_srgb
 from vision.vocabulary import FINE_KINDS, NETWORK_KINDS
@@ -68,7 +68,7 @@ class Batch:
 def face_light(sample: dict[str, np.ndarray]) -> np.ndarray:
     """(3,) float32 mean linear light of the painted skin; every fourth pixel is enough."""
     every = np.s_[::4, ::4]
-    density = sample["density"][(slice(None), *every)].astype(np.float32).sum(axis=0) * STEP
+    density = sample["density"][(slice(None), *every)].astype(np.float32).sum(axis=0) * base.STEP
     linear = base.to_linear(sample["crop"][every].astype(np.float32) / 255) * np.exp(-density)
     skin = sample["skin"][every].astype(np.float32)[..., None]
     return (linear * skin).sum(axis=(0, 1)) / max(float(skin.sum()), 1.0)
@@ -216,7 +216,7 @@ def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None)
     light = light[:, :, None, None]
     linear = to_linear(parts["crop"].float() / 255) * light
     tone = to_srgb(parts["tone"][:, :, None, None] * light)
-    density = parts["density"].float() * STEP * parts["tint"][..., None, None]
+    density = parts["density"].float() * base.STEP * parts["tint"][..., None, None]
     total = density.sum(dim=1)
     blur = parts["blur"][:, :, None, None]
     painted, clean = (_soften(to_srgb(x), blur) for x in (linear * torch.exp(-total), linear))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training.imperfections import lifted, render
-from training.imperfections.base import to_srgb
+from training.imperfections.base import STEP, to_srgb
 from training.imperfections.colour import dark_circles
 from training.imperfections.lines import wrinkles
 
@@ -72,7 +72,7 @@ def test_a_lined_face_is_the_sample_that_it_is(lined, density):
     sample = render.sample(lined, np.random.default_rng(NOTHING_ELSE), own=own)
     assert sample["kinds"].tolist() == [render.NETWORK_KINDS.index("wrinkles")]
     again = replace(lined, crop=sample["crop"]).linear * np.exp(
-        -sample["density"][0].astype(np.float32) * render.STEP
+        -sample["density"][0].astype(np.float32) * STEP
     )
     off = np.abs(255 * to_srgb(again) - lined.crop)
     assert off.mean() < 1 and np.percentile(off, 99) < 4

@@ -21,6 +21,7 @@ from vision.regions import Regions, Surfaces
 from vision.vocabulary import Kind
 
 SIZE = 512
+STEP = 0.01  # of a stored density
 IOD = 144.0  # pixels between the eye centres of an aligned crop
 MM = IOD / 63.0  # pixels per millimetre of an adult's face
 

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
-from training.imperfections.base import SIZE, Base, Layer, finish, to_linear, to_srgb
+from training.imperfections.base import SIZE, STEP, Base, Layer, finish, to_linear, to_srgb
 from vision.vocabulary import Kind, Region
 
 ZONES: dict[Kind, dict[str, tuple[Region, ...]]] = {
@@ -59,7 +59,7 @@ def lift(base: Base, zones: list[str]) -> dict[Kind, np.ndarray]:
 
 def _lines(base: Base, place: np.ndarray) -> np.ndarray:
     logarithm, skin = np.log(base.linear + _DARK), (base.skin > 0.5).astype(np.float32)
-    depth = _valleys(logarithm.mean(axis=2))
+    depth = valleys(logarithm.mean(axis=2), _SCALES, roundest=0.6)
     density = _mean(logarithm, skin * (np.exp(-depth / _VALLEY) + 1e-3), _AROUND) - logarithm
     # Within lines all of it, beside them only what is broad, for pores and grain are no wrinkles,
     # farther away nothing.
@@ -92,7 +92,7 @@ def without(base: Base, density: np.ndarray) -> Base:
 
 @dataclass(frozen=True)
 class Lifted:
-    """What was lifted off one face: int8 densities (512, 512, 3) in steps of 1/100 by kind, its
+    """What was lifted off one face: int8 densities (512, 512, 3) in `STEP`s by kind, its
     landmarks (478, 2), and the zones that it has."""
 
     densities: dict[Kind, np.ndarray]
@@ -137,7 +137,7 @@ def _warped(density: np.ndarray, source: np.ndarray, points: np.ndarray) -> np.n
     coarse = warp(at.reshape(-1, 2)).reshape(*at.shape[:2], 2).astype(np.float32)
     y, x = (np.mgrid[:SIZE, :SIZE] / _GRID).astype(np.float32)
     field = cv2.remap(coarse, x, y, cv2.INTER_LINEAR)
-    return cv2.remap(density.astype(np.float32), field, None, cv2.INTER_LINEAR) / 100
+    return cv2.remap(density.astype(np.float32), field, None, cv2.INTER_LINEAR) * STEP
 
 
 def _zone(base: Base, kind: Kind, zone: str) -> np.ndarray:
@@ -145,18 +145,19 @@ def _zone(base: Base, kind: Kind, zone: str) -> np.ndarray:
     return np.clip(sum(base.regions.mask(region) for region in ZONES[kind][zone]), 0, 1)
 
 
-def _valleys(light: np.ndarray) -> np.ndarray:
-    """(H, W) float32, how deep a line runs through a pixel: the curvature across it where there is
-    little along it (eigenvalues of the Hessian, over scales: Lindeberg 1998)."""
+def valleys(light: np.ndarray, sigmas: tuple[float, ...], roundest: float) -> np.ndarray:
+    """(H, W) float32, how deep a line runs through a pixel: the curvature across it where that
+    along it is less than `roundest` of it, at the scale that shows most (eigenvalues of the
+    Hessian: Lindeberg 1998)."""
     deepest = np.zeros(light.shape, np.float32)
-    for sigma in _SCALES:
+    for sigma in sigmas:
         smooth = cv2.GaussianBlur(light, (0, 0), sigma)
         xx, yy, xy = (
             cv2.Sobel(smooth, cv2.CV_32F, *order, scale=sigma**2 / 4)
             for order in ((2, 0), (0, 2), (1, 1))
         )
         mean, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-        line = np.abs(mean - spread) < 0.6 * (mean + spread)
+        line = np.abs(mean - spread) < roundest * (mean + spread)
         deepest = np.maximum(deepest, np.where(line, mean + spread, 0))
     return deepest
 

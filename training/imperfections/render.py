@@ -16,13 +16,12 @@ import numpy as np
 
 from training.faces import FaceRow, aligned, rows
 from training.imperfections import lifted, mixture
-from training.imperfections.base import Base, Layer
+from training.imperfections.base import STEP, Base, Layer
 from vision.engine import RetouchEngine
 from vision.errors import FreckleError
 from vision.regions import segment
 from vision.vocabulary import NETWORK_KINDS
 
-STEP = 0.01
 LIFTED = "lifted.npz"  # what was lifted off faces, beside the samples
 PAINTERS = 6  # raised when what they paint, or how it is stored, changes
 # A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
@@ -69,13 +68,7 @@ def _lines(base: Base) -> np.ndarray:
     zone = (base.skin > 0.5) & (sum(base.regions.mask(region) for region in _LINED) > 0.3)
     found = np.zeros(light.shape, bool)
     for sigma in (1.5, 3.0, 5.0):
-        smooth = cv2.GaussianBlur(light, (0, 0), sigma)
-        xx, yy, xy = (
-            cv2.Sobel(smooth, cv2.CV_32F, *order, scale=sigma**2 / unit)
-            for order, unit in (((2, 0), 4), ((0, 2), 4), ((1, 1), 4))
-        )
-        mean, spread = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
-        valley = (mean + spread > _VALLEY) & (np.abs(mean - spread) < 0.5 * (mean + spread))
+        valley = lifted.valleys(light, (sigma,), roundest=0.5) > _VALLEY
         found |= lifted.long_parts(valley & zone & ~_dense(_dark(base)), _STRETCH)
     return found
 
