@@ -259,6 +259,12 @@ class Session:
             walk = Redo(steps=away) if away > 0 else Undo(steps=-away)
             return self.perform(Turn(commands=[walk]), watch)
 
+    def meet(self, watch: Watch = unwatched) -> None:
+        """Look closely at the photo, as the first message would; `watch` may stop it."""
+        with self._turn(watch):
+            watch("finding")
+            findings(self._chat)
+
     @contextmanager
     def _turn(self, watch: Watch) -> Iterator[None]:
         """One turn at a time, watched; one that fails or is stopped half-way did not happen."""

@@ -23,7 +23,7 @@ from ui.web.limits import (
     Rates,
     Refused,
 )
-from ui.web.sessions import CROWDED, Sweeper, Visits
+from ui.web.sessions import CROWDED, Sweeper, Visits, give_back_memory
 from ui.web.uploads import take_upload
 from ui.web.visitors import ANYBODY, Owners, Visitor, new_secret, read_secret
 from vision.errors import FreckleError
@@ -238,6 +238,18 @@ def test_files_of_a_visit_that_ends_while_a_turn_runs_go_afterwards(tmp_path):
         assert visit.folder.exists()
     visits.sweep()
     assert not visit.folder.exists() and len(visits) == 0
+
+
+def test_memory_that_is_free_is_given_back():
+    def held() -> float:  # MiB
+        return int(Path("/proc/self/statm").read_text().split()[1]) / 256
+
+    blocks = [b"x" * 60_000 for _ in range(4000)]  # 229 MiB in pieces too small to be returned
+    last = blocks.pop()  # whose end is in use
+    full = held()
+    blocks.clear()
+    give_back_memory()
+    assert full - held() > 180 and last
 
 
 def test_a_photo_that_is_refused_leaves_the_visit_as_it_was(tmp_path):

@@ -38,6 +38,9 @@ class FakeSession:
             False,
         )
 
+    def meet(self, watch):
+        watch("finding")
+
     def findings(self):
         return ()
 
@@ -121,6 +124,35 @@ def test_what_only_waits_is_stopped_at_once(page, visit):
     assert visit.look.running and page.send not in page._stop(ME)
     list(running)
     assert not visit.look.running
+
+
+def test_a_photo_that_is_being_opened_can_be_stopped_and_stays_open(page):
+    opening = page._opening(lambda: page.visits.open("tab", None, "a.png", None), ME)
+    assert next(opening)[page.stop].visible
+    visit = page._visit(ME)
+    looked = []
+
+    def meet(watch):
+        watch("finding")
+        page._stop(ME)
+        watch("finding")
+        looked.append("closely")
+
+    visit.session.meet = meet
+    last = list(opening)[-1]
+    assert last[page.send].visible and not looked and not visit.look.running
+    assert visit.look.said[0]["content"] == str(Stopped())
+    page._begin([], doing("one"), ME)
+    list(page._turn(ME))
+    assert answers(visit) == ["one done"]
+
+
+def test_refusals_are_said_in_the_conversation(page):
+    event = SimpleNamespace(_data={"text": TOO_MUCH})
+    assert page._tell([], event, ME)[page.chat] == [{"role": "assistant", "content": TOO_MUCH}]
+    visit = page.visits.open("tab", None, "a.png", None)
+    page._tell([], event, ME)
+    assert visit.look.said[-1]["content"] == TOO_MUCH
 
 
 def test_looking_does_not_wait_for_a_turn(page, visit):

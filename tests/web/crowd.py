@@ -32,6 +32,7 @@ WISHES = ("soften the wrinkles", "remove the dark circles", "30% less redness", 
 FACE = slice(60, 200), slice(150, 300)  # rows and columns of the astronaut's
 SLACK = 200  # MiB
 PATIENCE = 1200  # seconds that files may stay after everybody has left
+SWEPT = 45  # seconds after which memory has been swept, too
 
 
 class Person(threading.Thread):
@@ -151,6 +152,7 @@ def measured(server: Server, place: Path, people: int, seconds: float) -> dict[s
     limit = time.monotonic() + PATIENCE
     while files(server) > own and time.monotonic() < limit:
         time.sleep(5)
+    time.sleep(SWEPT)
     waits = [round(wait, 1) for person in crowd for wait in person.waits]
     return {
         "people": people,

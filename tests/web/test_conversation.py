@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.web.portraits import MAKER, PROFILE, mark_of, portrait
+from ui.web.limits import UPLOADS
 
 WISH = "soften the wrinkles"
 # What the browser does when a person drops or pastes a file, which no test can do from outside.
@@ -92,3 +93,11 @@ def test_files_that_are_no_photos_are_answered_and_do_no_harm(visitor, tmp_path)
         reply = visitor.give(tmp_path / name)
         assert answer in reply and "/" not in reply
     assert "weaker" in visitor.say(WISH)  # the photo from before is still there
+
+
+def test_an_upload_that_is_refused_is_answered_in_the_conversation(visitor, tmp_path):
+    sent = {"files": {"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}}
+    for _ in range(UPLOADS.of_visitor):
+        visitor.page.request.post(f"{visitor.page.url}gradio_api/upload", multipart=sent)
+    assert "uploads in a minute" in visitor.give(portrait(tmp_path / "mia.jpg"))
+    assert all("429" in visitor.faults.pop() for _ in [*visitor.faults])  # as the console notes

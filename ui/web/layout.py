@@ -29,7 +29,7 @@ import gradio as gr
 from ui.web import downloads, memory_panel
 from ui.web.accounts import Profiles
 from ui.web.sessions import Visits
-from ui.web.style import EVENTS, HERO, WISHES
+from ui.web.style import EVENTS, HERO, REFUSALS, WISHES
 
 PLACEHOLDER = "What bothers you?"
 NO_TALK = "Tell me here what bothers you, in your own words."
@@ -105,6 +105,7 @@ class Layout:
             buttons=[], placeholder=NO_TALK, elem_id="chat", layout="bubble",
         )  # fmt: skip
         self.wishes = _panel("wishes", WISHES)
+        self.popups = gr.HTML("", elem_id="popups", js_on_load=REFUSALS, apply_default_css=False)
         with gr.Row(elem_id="say"):
             self.message = gr.Textbox(
                 label="Your wish", show_label=False, placeholder=PLACEHOLDER, max_length=2000,

@@ -102,6 +102,7 @@ class Page(Layout):
             None, self.pressed, None, js="(id) => { document.getElementById(id)?.click(); }"
         )
         self.wishes.act(self._wish, None, self.message, **quick)
+        self.popups.refused(self._tell, self.chat, self.shown, **quick)
 
     def _open_upload(
         self, upload: str | None, profile: object, request: gr.Request
@@ -117,7 +118,8 @@ class Page(Layout):
         try:
             visit = take()
             answer = visit.look.freckle(OPENED)
-            yield self._fresh(visit)
+            yield self._fresh(visit) | self._ready(False)
+            turns.look_closely(visit)
             yield self._settled(visit)
         except FreckleError as error:
             yield self._refused(str(error), answer, request)
@@ -282,6 +284,13 @@ class Page(Layout):
         visit.look.overlay.step()
         return self._painted(visit)
 
+    def _tell(self, chat: views.Said, event: gr.EventData, request: gr.Request) -> Shown:
+        """A request of this page was refused before any event of it began."""
+        visit = self._visit(request)
+        look = views.Look([*chat]) if visit is None else visit.look
+        look.freckle(str(event._data["text"])[:MAX_MESSAGE])
+        return {self.chat: look.said}
+
     def _wish(self, event: gr.EventData) -> str:
         return str(event._data.get("wish", ""))
 
@@ -296,7 +305,8 @@ class Page(Layout):
             look.freckle(text)
         else:
             answer["content"] = text
-        return {self.open: None, self.camera: None, self.chat: look.said}
+        ready = self._ready(not look.waiting)
+        return {self.open: None, self.camera: None, self.chat: look.said, **ready}
 
     def _fresh(self, visit: Visit) -> Shown:
         """A photo that was just opened."""

@@ -8,6 +8,8 @@ ends first.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import os
 import threading
@@ -223,6 +225,17 @@ def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def give_back_memory() -> None:
+    """Return to the system what visits that are over have left free.
+
+    glibc keeps it otherwise: of 2.4 GB after 36 photos, each in a thread of its own, 1.2 were free.
+    """
+    gc.collect()  # a session that failed lies in a circle with its error
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # other systems' allocators do it of their own accord
+        trim(0)
+
+
 class Sweeper:
     """Sweeps in the background while its `with` block runs."""
 
@@ -244,5 +257,6 @@ class Sweeper:
         while not self._stop.wait(self._every):
             try:
                 self._visits.sweep()
+                give_back_memory()
             except Exception:  # the next one may succeed, and visitors' files must not pile up
                 log.exception("sweeping failed")

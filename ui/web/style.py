@@ -66,6 +66,22 @@ watch('value', () => {
 });
 """
 
+# Gradio tells of a request that was refused in a pop-up that goes again: it is said in the
+# conversation, too. Refusals that differ in their seconds alone are said once a minute, for telling
+# may itself be refused.
+REFUSALS = """
+const told = new Map();
+const tell = (said) => {
+    const text = said.textContent.trim(), like = text.replace(/\\d+/g, '');
+    if (!text || Date.now() - (told.get(like) ?? 0) < 60000) return;
+    told.set(like, Date.now());
+    trigger('refused', {text});
+};
+new MutationObserver(() => {
+    document.querySelectorAll('.toast-body.error [data-testid=toast-text]').forEach(tell);
+}).observe(document.body, {childList: true, subtree: true});
+"""
+
 HERO = """
 <div class="first">
 <p>Freckle retouches a portrait by talking: say what bothers you, and everything you do not name

@@ -114,6 +114,27 @@ def take(visit: Visit) -> Iterator[Reply | None]:
     yield reply
 
 
+def look_closely(visit: Visit) -> None:
+    """Find what is on a photo that was just opened.
+
+    Raises:
+        Stopped: by whoever did not want to wait; the photo stays open.
+    """
+    look = visit.look
+    look.stop = threading.Event()
+    look.running = True
+
+    def work(watch: Watch) -> None:
+        with visit.lock:
+            visit.session.meet(watch)
+
+    try:
+        for _ in stream(work, look.stop):
+            pass
+    finally:
+        look.running = False
+
+
 def stream(work: Callable[[Watch], None], stop: threading.Event) -> Iterator[Stage]:
     """Run `work` in a thread and tell each stage as it begins; what it raises is raised here.
 
