@@ -114,14 +114,26 @@ class EmbeddedParser:
     def _readings(
         self, found: Iterable[Hypothesis], message: Message, state: State | None
     ) -> list[Reading]:
-        """What hypotheses say, each turn once; sequences that differ may say the same."""
-        readings: list[Reading] = []
+        """What hypotheses say, the most probable first.
+
+        Those that differ in the words they quote alone mean the same: they count together, and the
+        best of them, which comes first, tells the words.
+        """
+        meant: dict[str, list[tuple[Turn, Hypothesis]]] = {}
         for one in found:
             turn = read(one.indices, message, state)
-            if all(turn != reading.turn for reading in readings):
-                confidence = min(1.0, math.exp(one.score / self._temperature))
-                readings.append(Reading(turn, confidence))
-        return readings
+            meant.setdefault(_meaning(turn), []).append((turn, one))
+
+        def worth(same: list[tuple[Turn, Hypothesis]]) -> float:
+            return sum(math.exp(_worth(one, message)) for _, one in same)
+
+        return [
+            Reading(same[0][0], self._confidence([one for _, one in same]))
+            for same in sorted(meant.values(), key=worth, reverse=True)
+        ]
+
+    def _confidence(self, same: list[Hypothesis]) -> float:
+        return min(1.0, sum(math.exp(one.score) for one in same)) ** (1 / self._temperature)
 
     def phrase_state(self, text: str, command: Command, state: State | None = None) -> Tensor:
         """The hidden state of what a parsed command of `text` quotes: (384,), float32, on the CPU.
@@ -206,6 +218,11 @@ def _parsing_thread() -> ThreadPoolExecutor:
 def _alone() -> None:
     torch.set_num_threads(1)
     torch.get_num_threads()  # binds this thread to its number before the process gets its own back
+
+
+def _meaning(turn: Turn) -> str:
+    """What a turn says, without the words it quotes."""
+    return repr([command.to_json() | {"phrase": None} for command in turn.commands])
 
 
 def _worth(one: Hypothesis, message: Message) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import torch
 
 from llm.commands import State, Turn, Unsupported
 from llm.embedded import EmbeddedParser
+from llm.words import split
 from vision.errors import FreckleError
 
 
@@ -131,6 +133,17 @@ def test_other_readings_are_handed_out_each_once(parser):
         turns = [one.turn, *(other.turn for other in one.alternatives)]
         assert all(turn not in turns[:at] for at, turn in enumerate(turns))
         assert all(0 < other.confidence <= one.confidence for other in one.alternatives)
+
+
+def test_readings_that_differ_in_the_quoted_words_alone_count_together(parser):
+    text = "please get rid of that weird shiny bump thing"
+    message = split(text, parser._speller)
+    found = parser._search(message, None)
+    readings = parser._readings(found, message, None)
+    meanings = [[c.to_json() | {"phrase": ""} for c in one.turn.commands] for one in readings]
+    assert all(one not in meanings[:at] for at, one in enumerate(meanings))
+    assert len(readings) < len(found)
+    assert readings[0].confidence > max(math.exp(one.score) for one in found)
 
 
 def test_threads_get_the_answers_of_one_thread(parser):

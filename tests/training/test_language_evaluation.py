@@ -73,7 +73,9 @@ def test_a_change_that_nobody_asked_for_is_counted():
     talk = Score()
     for given, wanted in ((ACNE, sky), (sky, sky), ({"do": "chat"}, {"do": "help"}), (sky, ACNE)):
         talk.add(canonical(turn(given), None), canonical(turn(wanted), None))
-    assert (talk.quiet, talk.unasked) == (3, 1)
+    assert (talk.quiet, talk.unasked, talk.acted) == (3, 1, 1)
+    talk.add(canonical(turn(ACNE), None), canonical(turn(sky), None), doubt=True)
+    assert (talk.unasked, talk.doubts) == (2, 1) and talk.acted_on == 1 / 4
     assert math.isnan(score([ACNE], [ACNE]).overreach)
 
 

@@ -28,8 +28,9 @@ from vision.errors import FreckleError
 from vision.settings import Settings
 
 COLUMNS = (
-    "parser", "sentences", "n", "exact", "F1", "where", "side", "strength", "unasked", "ECE",
-    "sure if right", "if wrong", "ms p50", "p95", "60 words p50", "p95", "load s", "MiB",
+    "parser", "sentences", "n", "exact", "F1", "where", "side", "strength", "unasked", "acted on",
+    "asks", "ECE", "sure if right", "if wrong", "ms p50", "p95", "60 words p50", "p95", "load s",
+    "MiB",
 )  # fmt: skip
 
 
@@ -129,7 +130,8 @@ def _row(parser: str, sentences: str, score: Score, speed: list[str]) -> str:
     claims = [score.ece, score.confidence(True), score.confidence(False)]
     cells = [
         *(parser, sentences, str(score.cases)),
-        *(_number(share, ".1%") for share in (*shares, score.overreach)),
+        *(_number(share, ".1%") for share in (*shares, score.overreach, score.acted_on)),
+        _number(score.doubts / score.cases, ".1%"),
         *(_number(claim, ".2f") for claim in claims),
         *_milliseconds(score.seconds),
         *speed,

@@ -7,6 +7,8 @@ side      of the pairs in which either side or face is named: share with the sam
 strength  of the pairs that carry a number: share with the same strength, delta or amount
 unasked   of the sentences that ask for no change (talk, questions, wishes outside of retouching):
           share that is taken for one that does
+acted on  the same, without those that the agent asks about before it does anything
+asks      of all sentences: share that the agent asks about first (`agent.questions.doubtful`)
 ECE       expected calibration error: mean of |share exact - confidence| over 10 equal bins
 
 A pair is a wanted command and a given one with the same `do` and `what` (or `attribute`).
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from agent.questions import doubtful
 from llm.commands import Turn
 from llm.parser import Parser
 from training.evaluate.sentences import Canonical, Case, canonical
@@ -41,8 +44,9 @@ SIZES = ("1 command", "2 commands", "3 and more")
 class Score:
     """Counts over some cases; `right`, `given` and `wanted` count commands.
 
-    `quiet` counts cases that ask for no change, `unasked` those of them that got one. `pairs` and
-    `same` count pairs by field; `claims` holds (confidence, exact) and `seconds` the time of every
+    `quiet` counts cases that ask for no change, `unasked` those of them that got one, `acted` those
+    where nobody would be asked first; `doubts` counts cases where somebody would. `pairs` and `same`
+    count pairs by field; `claims` holds (confidence, exact) and `seconds` the time of every
     case.
     """
 
@@ -53,6 +57,8 @@ class Score:
     wanted: int = 0
     quiet: int = 0
     unasked: int = 0
+    acted: int = 0
+    doubts: int = 0
     pairs: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
     claims: list[tuple[float, bool]] = field(default_factory=list)
@@ -64,15 +70,19 @@ class Score:
         wanted: list[Canonical],
         confidence: float = 1.0,
         seconds: float = 0.0,
+        doubt: bool = False,
     ) -> None:
         self.cases += 1
+        self.doubts += doubt
         self.exact += given == wanted
         self.right += sum((Counter(given) & Counter(wanted)).values())
         self.given += len(given)
         self.wanted += len(wanted)
         if _verbs(wanted) <= TALK:
             self.quiet += 1
-            self.unasked += bool(_verbs(given) & CHANGES)
+            taken = bool(_verbs(given) & CHANGES)
+            self.unasked += taken
+            self.acted += taken and not doubt
         self.claims.append((confidence, given == wanted))
         self.seconds.append(seconds)
         for one, other in _pairs(given, wanted):
@@ -97,6 +107,11 @@ class Score:
     def overreach(self) -> float:
         """Share of the quiet cases that got a change; nan where none is quiet."""
         return self.unasked / self.quiet if self.quiet else float("nan")
+
+    @property
+    def acted_on(self) -> float:
+        """Share of the quiet cases that are changed before anybody is asked; nan as above."""
+        return self.acted / self.quiet if self.quiet else float("nan")
 
     @property
     def ece(self) -> float:
@@ -159,7 +174,8 @@ def evaluate(parser: Parser, cases: Iterable[Case]) -> Result:
             result.groups[case.category],
             result.groups[SIZES[min(len(wanted), len(SIZES)) - 1]],
         ):
-            score.add(given, wanted, parsed.confidence, seconds)
+            doubt = doubtful(parsed.turn, parsed.confidence)
+            score.add(given, wanted, parsed.confidence, seconds, doubt)
         if given != wanted:
             result.failures.append((case, parsed.turn))
     return result
