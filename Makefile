@@ -33,5 +33,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Two processes of one thread each: what one waits for, the other computes meanwhile. A file's tests
+# share its fixtures, so they stay together.
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile

@@ -45,8 +45,8 @@ class Score:
     """Counts over some cases; `right`, `given` and `wanted` count commands.
 
     `quiet` counts cases that ask for no change, `unasked` those of them that got one, `acted` those
-    where nobody would be asked first; `doubts` counts cases where somebody would. `pairs` and `same`
-    count pairs by field; `claims` holds (confidence, exact) and `seconds` the time of every
+    where nobody would be asked first; `doubts` counts cases where somebody would. `pairs` and
+    `same` count pairs by field; `claims` holds (confidence, exact) and `seconds` the time of every
     case.
     """
 
