@@ -29,7 +29,7 @@ from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
 from agent.report import Report, turn_report
 from agent.state import Conversation
-from agent.turn import Chat, Deeds, carry_out, learn_saved, unclear_faces
+from agent.turn import Chat, Deeds, carry_out, forget, learn_saved, unclear_faces
 from agent.usual import leaves_open
 from llm.commands import Command, Redo, Reset, Turn, Undo
 from vision.errors import FreckleError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from agent.agent import RetouchAgent
+    from memory.observation import What
     from vision.photo import Photo
     from vision.pipeline import Analysis
     from vision.spots import Spot
@@ -124,6 +125,17 @@ class Session:
         with self._turn(watch):
             self._pending = None
             return self._carry_out(lambda: act(self._chat, area), (), 0.0)
+
+    def forget(self, what: What) -> Reply:
+        """Delete for good what is remembered of it; what it brought to this photo goes, too."""
+
+        def act() -> Deeds:
+            deeds = Deeds()
+            forget(self._chat, what, deeds)
+            return deeds
+
+        with self._turn(unwatched):
+            return self._carry_out(act, (), 0.0)
 
     def undo(self, steps: int = 1) -> Reply:
         """Back by some states."""

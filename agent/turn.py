@@ -204,7 +204,7 @@ def _act(chat: Chat, command: say.Command, deeds: Deeds) -> None:
         case say.Remember():
             _learn(chat, "explicit", deeds)
         case say.Forget():
-            _forget(chat, command.what, deeds)
+            forget(chat, command.what, deeds)
         case say.Show():
             deeds.view = command.view
             deeds.notes.append(Note("view", command.view))
@@ -319,8 +319,9 @@ def _habit(topic: Literal["learnt", "rule"], seen: Observation) -> Note:
     return Note(topic, what, (seen.region,), strength=number)
 
 
-def _forget(chat: Chat, what: str, deeds: Deeds) -> None:
-    """Delete for good; what memory brought to this photo goes with it.
+def forget(chat: Chat, what: str, deeds: Deeds) -> None:
+    """Delete a kind, an attribute of tone or "everything" for good; what memory brought of it to
+    this photo goes with it.
 
     Earlier states keep their keeps, so that undo shows what it showed, but not where from.
     """

@@ -170,6 +170,15 @@ def test_forgetting_takes_the_reason_away(likes):
     assert toned(talk) == []
 
 
+def test_an_attribute_is_forgotten_alone(likes, memory):
+    talk = likes(tone(0.3), tone(-0.2, "face", attribute="colorfulness"))
+    talk.do(AUTO)
+    reply = talk.session.forget("brightness")
+    assert reply.text == "I have forgotten all I knew about the brightness."
+    assert [one.text for one in talk.session.proposals()] == ["colorfulness of the face -20%"]
+    assert {one.kind for one in memory.why("mia", "everything")} == {"colorfulness"}
+
+
 def test_a_remembered_keep_is_told_where_a_tone_is_the_first_edit(opened):
     opened(user="mia").do({"do": "keep", "what": "freckles", "always": True})
     lit = {"do": "tone", "attribute": "brightness", "where": ["face"], "amount": 0.3}

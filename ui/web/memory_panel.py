@@ -31,7 +31,6 @@ import gradio as gr
 
 from agent.overview import Proposal
 from agent.words import percent, place, plain
-from llm.commands import Turn
 from memory.observation import Preference
 from memory.preferences import MAX_NAME, Preferences, What
 from ui.files import to_json
@@ -312,14 +311,14 @@ class _Panel:
     def forget_here(self, doomed: str, profile: object, request: gr.Request) -> Any:
         """What memory brought of it to the open photo goes with it; a line where that failed."""
         what = EVERYTHING if doomed == ALL else doomed
-        if what not in (*KINDS, EVERYTHING) or doomed == EVERYTHING:
+        if what not in (*KINDS, *TONE_ATTRIBUTES, EVERYTHING) or doomed == EVERYTHING:
             return gr.skip()
         try:
             visit = self._visits.get(request.session_hash or "")
             if visit.user is None or visit.user != self._profiles.user(request, profile):
                 return gr.skip()
             with visit.lock:
-                visit.session.perform(Turn.model_validate({"commands": [_forgetting(what)]}))
+                visit.session.forget(cast("What", what))
         except FreckleError:
             pass  # no photo is open
         except Exception:
@@ -374,10 +373,6 @@ def _forget(memory: Preferences, user: str, doomed: str) -> str:
     else:
         raise FreckleError("Choose a line first.")
     return "That is forgotten." if gone else "There was nothing of that."
-
-
-def _forgetting(what: str) -> dict[str, str]:
-    return {"do": "forget", "what": what}
 
 
 def _guarded(deed: Callable[[], str]) -> str:
