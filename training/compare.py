@@ -65,7 +65,7 @@ class Variant:
 
     @property
     def folder(self) -> str:
-        return self.name.replace(" ", "-").replace("%", "")
+        return self.name.replace(" ", "-").replace("%", "").replace("'", "")
 
 
 def variants(minutes: float, seed: int) -> Iterator[Variant]:
@@ -75,6 +75,8 @@ def variants(minutes: float, seed: int) -> Iterator[Variant]:
     yield from (Variant(name, ours, name) for name in BASELINES)
     for name, mechanism in MECHANISMS.items():
         yield Variant(name, replace(ours, network=NetworkConfig(**{mechanism: False})))
+    spoken = NetworkConfig(language_state=True)
+    yield Variant("with the language model's hidden state", replace(ours, network=spoken))
     yield from (Variant(name, replace(ours, losses=weights)) for name, weights in ADDED.items())
     yield from (
         Variant(f"{share:.0%} of the faces", replace(ours, share=share)) for share in SHARES

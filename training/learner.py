@@ -53,6 +53,23 @@ class Phrasebook:
             torch.from_numpy(np.stack([next(embedded) for _ in PHRASES[k]])) for k in kinds
         ]
         self.prompts = torch.stack([phrases[0] for phrases in self.by_kind])
+        self.sayings: tuple[Tensor, ...] = ()
+        if config.language_state:
+            from training.sayings import sayings
+
+            self.sayings = sayings(kinds)
+            if self.sayings[0].shape[1] != config.text:
+                raise FreckleError("the language model's states are as long as MiniLM's: no --clip")
+
+    @property
+    def states(self) -> Tensor:
+        """(K, text), the mean of what the language model makes of the words for each kind."""
+        return torch.stack([said.mean(dim=0) for said in self.sayings])
+
+    def said(self, batch: int, rng: torch.Generator) -> Tensor:
+        """(B, K, text): for every kind what the language model makes of one way to ask for it."""
+        drawn = [said[torch.randint(len(said), (batch,), generator=rng)] for said in self.sayings]
+        return torch.stack(drawn, dim=1)
 
     def draw(self, batch: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Prompts (B, K, text) and own_words (B, K): a quarter in other people's words."""
@@ -86,6 +103,8 @@ class VisionLearner(Learner):
         super().__init__()
         self.options, self.network, self.book = options, network, book
         self.teachers = teachers or Teachers()
+        if book.sayings:
+            network.retoucher.states.copy_(book.states)
         self.weights = asdict(options.losses)
         weights = options.losses
         if bool(weights.adversarial or weights.unpaired) != bool(weights.judge):
@@ -151,7 +170,8 @@ class VisionLearner(Learner):
         gating = torch.where(taught, batch.owners, found.owners.detach()) * (1 - marked)
         wanted = (strengths > 0)[:, :, None, None]
         seen = losses.shaken(gating, self.options.shaken, self.rng) if learning else gating
-        change = self.network.change(found, seen * wanted, prompts, marked)
+        states = self.book.said(len(marked), self.rng).to(marked) if self.book.sayings else None
+        change = self.network.change(found, seen * wanted, prompts, marked, states)
         # What lies under real hair is not known, if it was asked away; and a foreign patch is ten
         # times farther from skin than a mark, which must not drown in it.
         hair = batch.beard * wanted[:, STUBBLE : STUBBLE + 1]

@@ -197,6 +197,9 @@ def main(
     ] = None,
     weight: Annotated[list[str] | None, typer.Option(help="of a loss, NAME=VALUE")] = None,
     without: Annotated[list[str] | None, typer.Option(help="a mechanism to leave out")] = None,
+    language_state: Annotated[
+        bool, typer.Option(help="condition blocks on the language model's hidden state")
+    ] = False,
     rate: Annotated[
         float, typer.Option(help="peak learning rate; gentler for a run with --teacher")
     ] = VisionTraining.rate,
@@ -205,7 +208,10 @@ def main(
 ) -> None:
     """Train the detector and the retoucher on painted faces; a killed run goes on."""
     torch.set_num_threads(threads)
-    network = NetworkConfig(text=text_tower(clip).size, tower=clip, **_switched_off(without or []))
+    network = NetworkConfig(
+        text=text_tower(clip).size, tower=clip, language_state=language_state,
+        **_switched_off(without or []),
+    )  # fmt: skip
     weights = _weights(weight or [])
     options = VisionTraining(
         minutes, steps, variants, share, seed, rate, losses=LossWeights(**weights), network=network

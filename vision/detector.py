@@ -42,6 +42,9 @@ class NetworkConfig:
         target_aware: blocks attend from asked places to clean ones and move features only there
             (LangBRT eq. 2-4); without it, they are plain shifted-window blocks.
         prompt_modulation: prompts shift, scale and gate each block (RetouchGPT).
+        language_state: what they are then is the hidden state that a language model has of the
+            words said for each kind (RetouchGPT's LLM-based embedding), as long as `text`; without
+            it, the text tower's embedding of the prompt.
         blemish_aware: supervised maps re-weight the features handed from the encoder to the
             decoder, and from the decoder to the refiner (BPFRe).
         refiner: the second stage (BPFRe).
@@ -61,6 +64,7 @@ class NetworkConfig:
     prompted: bool = True
     target_aware: bool = True
     prompt_modulation: bool = True
+    language_state: bool = False
     blemish_aware: bool = True
     refiner: bool = True
     surroundings: bool = True

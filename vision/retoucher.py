@@ -142,9 +142,16 @@ class Retoucher(nn.Module):
         nn.init.zeros_(self.to_change[0].bias)
         if config.refiner:
             self.refiner = Refiner(half, prompt, config.blemish_aware)
+        if config.language_state:  # means over many ways to say it, for when nobody spoke
+            self.register_buffer("states", torch.zeros(len(config.kinds), config.text))
 
     def forward(
-        self, found: Detection, asked: Tensor, prompts: Tensor, marked: Tensor | None = None
+        self,
+        found: Detection,
+        asked: Tensor,
+        prompts: Tensor,
+        marked: Tensor | None = None,
+        states: Tensor | None = None,
     ) -> Change:
         """Change toward clean skin: shares of the clean skin around, and what they do not give.
 
@@ -153,7 +160,11 @@ class Retoucher(nn.Module):
             asked: (B, K, H, W) ownership of the asked kinds, zero for the others.
             prompts: (K, text) or (B, K, text) prompt embeddings.
             marked: (B, 1, H, W) 0..1, what is to be filled with skin whatever it is.
+            states: (B, K, text) hidden states of the words said for each kind; taken instead of
+                `prompts` by a network with `language_state`, which has means of its own.
         """
+        if self.config.language_state:
+            prompts = self.states if states is None else states
         skip, x = found.features
         mark = asked.sum(dim=1, keepdim=True).clamp(0, 1)
         if marked is not None:
@@ -217,9 +228,9 @@ class RetouchNetwork(nn.Module):
         """See `Detector.forward`."""
         return self.detector(crop, skin, place, prompts, own_words, tone)
 
-    def change(self, detection, asked, prompts, marked=None) -> Change:
+    def change(self, detection, asked, prompts, marked=None, states=None) -> Change:
         """See `Retoucher.forward`."""
-        return self.retoucher(detection, asked, prompts, marked)
+        return self.retoucher(detection, asked, prompts, marked, states)
 
 
 def blend(photo: Tensor, owners: Tensor, strengths: Tensor, change: Tensor) -> Tensor:
