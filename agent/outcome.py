@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,8 @@ class Reply:
 
     `outcome`: the photo "changed"; a question was "answered"; a change was asked for but "nothing"
     changed; or the agent "asked" back. `view` is what the user wants to look at, `saved` the file
-    that "save it" wrote.
+    that "save it" wrote. `identity` is the likeness of each edited face to itself, by its number
+    from 0 on the left: 1 where it looks as it did (`vision.identity`).
     """
 
     text: str
@@ -33,6 +35,7 @@ class Reply:
     photo: Photo = field(repr=False)
     view: View | None = None
     saved: Path | None = None
+    identity: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:

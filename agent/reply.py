@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agent.note_words import note_texts
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NOTICEABLE = 0.02
 # From this reduction on, what was found is no longer found: not the same as gone to every eye.
 GONE = 0.98
+# From this likeness to themselves on people look like themselves (`vision.identity`).
+ALIKE = 0.8
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Told:
     several_faces: bool
     fills: Sequence[tuple[Filled, FillMeasure]] = ()
     tones: Sequence[tuple[Toned, ToneMeasure]] = ()
+    identity: Mapping[int, float] = field(default_factory=dict)
 
 
 def write(told: Told) -> str:
@@ -57,6 +60,8 @@ def write(told: Told) -> str:
         sentences.append(sentence(f"that is as far as I get with {listed(short)}"))
     if over := _over(told):
         sentences.append(sentence(f"that took more than was asked of {listed(over)}"))
+    if changed := _unlike(told):
+        sentences.append(sentence(changed))
     if tones:
         sentences.append(sentence(listed(tones)))
     if kept:
@@ -108,6 +113,16 @@ def _over(told: Told) -> list[str]:
     return [
         _asked(made.edit, told) for made, measure in _new(told) if missed(made.edit, measure) < 0
     ]
+
+
+def _unlike(told: Told) -> str | None:
+    """A warning, where a turn made somebody look like another person."""
+    if not told.changed or min(told.identity.values(), default=1.0) >= ALIKE:
+        return None
+    if not told.several_faces:
+        return "this may no longer look like the same person"
+    faces = [f"face {number + 1}" for number, same in told.identity.items() if same < ALIKE]
+    return f"{listed(faces)} may no longer look like the same person"
 
 
 def _asked(edit: Edit, told: Told) -> str:
@@ -238,6 +253,12 @@ def _explain(told: Told) -> str:
         if listing
         else ("Nothing has been changed in this photo so far.")
     )
+    same = [
+        percent(one) + (f" (face {number + 1})" if told.several_faces else "")
+        for number, one in told.identity.items()
+    ]
+    if same:
+        done += f" {sentence(f'likeness to the untouched face: {listed(same)}')}"
     return f"{done} {sentence(f'kept: {listed(kept)}')}" if kept else done
 
 

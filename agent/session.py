@@ -358,6 +358,7 @@ class Session:
             kept=list(zip(after.guards(chat.in_focus), measured.kept, strict=True)),
             fills=list(zip(after.fills, measured.fills, strict=True)),
             tones=list(zip(after.tones, measured.tones, strict=True)),
+            identity=measured.identity,
             notes=deeds.notes,
             changed=changed,
             several_faces=len(chat.desk.faces) > 1,
@@ -386,7 +387,8 @@ class Session:
         )
         self.reports.append(report)
         deeds = deeds or Deeds()
-        return Reply(text, report, outcome, result.photo, deeds.view, deeds.saved)
+        same = result.measurement.identity
+        return Reply(text, report, outcome, result.photo, deeds.view, deeds.saved, same)
 
 
 def default_output(path: Path) -> Path:

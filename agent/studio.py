@@ -113,12 +113,14 @@ class LocalStudio:
         import hashlib
 
         from vision.faces import MODEL_SHA256
+        from vision.landmarks import WEIGHTS as LANDMARKS
         from vision.weights_file import RETOUCH_FOLDER
 
         folder = RETOUCH_FOLDER.parent
         shipped = {
             file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
             for pattern in ("*.safetensors", "*.json")  # gates and passes decide pixels, too
-            for file in sorted(folder.rglob(pattern))
+            for part in (RETOUCH_FOLDER, LANDMARKS)
+            for file in sorted(part.glob(pattern))
         }
         return {"centerface.onnx": MODEL_SHA256, **shipped}

@@ -49,6 +49,16 @@ def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
+def encoder(widths: tuple[int, ...]) -> nn.Sequential:
+    """(n, 3, 128, 128) centred on 0 -> (n, widths[-1], s, s): half the side a width."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip((3, *widths[:-1]), widths, strict=True):
+        layers += [_convolution(inputs, outputs, 2), nn.ReLU(inplace=True)]
+        if inputs != 3:
+            layers.append(_Residual(outputs))
+    return nn.Sequential(*layers)
+
+
 class LandmarkNet(nn.Module, PyTorchModelHubMixin):
     """(n, 3, 128, 128) sRGB in 0..1 -> (n, 478, 2) points in crop pixels (of the 512 crop).
 
@@ -62,13 +72,8 @@ class LandmarkNet(nn.Module, PyTorchModelHubMixin):
         self, widths: tuple[int, ...] = (16, 32, 64, 128, 192), hidden: int = 256, modes: int = 64
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip((3, *widths[:-1]), widths, strict=True):
-            layers += [_convolution(inputs, outputs, 2), nn.ReLU(inplace=True)]
-            if inputs != 3:
-                layers.append(_Residual(outputs))
         side = INPUT_SIZE >> len(widths)
-        self.features = nn.Sequential(*layers, nn.Conv2d(widths[-1], 64, 1), nn.Flatten())
+        self.features = nn.Sequential(*encoder(widths), nn.Conv2d(widths[-1], 64, 1), nn.Flatten())
         self.modes = nn.Sequential(
             nn.Linear(64 * side * side, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, modes)
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import reduce
 
 import cv2
 import numpy as np
 
-from vision import engine
+from vision import engine, identity
 from vision.fill import coverage
 from vision.keeping import protected, protected_from_tones, withheld
 from vision.marked import unpack
@@ -56,29 +57,42 @@ class KeepMeasure:
 @dataclass(frozen=True)
 class Measurement:
     """In the order of the plan's edits, keeps, fills and tones; `outside_max_change` is over all
-    pixels outside of the edited areas."""
+    pixels outside of the edited areas. `identity` is the likeness to themselves (`vision.identity`,
+    at most 1) of the faces that edits and fills change, by their number."""
 
     edits: tuple[EditMeasure, ...]
     kept: tuple[KeepMeasure, ...]
     outside_max_change: int
     fills: tuple[FillMeasure, ...] = ()
     tones: tuple[ToneMeasure, ...] = ()
+    identity: Mapping[int, float] = field(default_factory=dict)
 
 
 def measure(analysis: Analysis, plan: Plan, rendering: Rendering) -> Measurement:
     """Run the detector on the result and compare it with the photo, pixel by pixel."""
     before, after = analysis.photo, rendering.photo
+    crops = {
+        number: analysis.faces[number].alignment.crop(after.srgb8())
+        for number in sorted({e.face for e in plan.edits} | {fill.face for fill in plan.fills})
+    }
     seen: dict[tuple, engine.Found] = {}
     edits = tuple(
-        _edit(analysis.faces[e.face], n, plan, after, seen) for n, e in enumerate(plan.edits)
+        _edit(analysis.faces[e.face], n, plan, crops[e.face], seen)
+        for n, e in enumerate(plan.edits)
     )
     kept = tuple(_keep(analysis, k, plan, after) for k in plan.keeps)
     outside = _largest_change(before.pixels, after.pixels, ~rendering.touched)
     tones = tuple(analysis.stage.measure(tone, after) for tone in plan.tones)
-    return Measurement(edits, kept, outside, _fills(analysis, plan, rendering), tones)
+    fills = _fills(analysis, plan, rendering, crops)
+    same = {
+        number: identity.likeness(analysis.faces[number].identity, identity.embed(crop))
+        for number, crop in crops.items()
+    }
+    return Measurement(edits, kept, outside, fills, tones, same)
 
 
-def _edit(face: FaceAnalysis, number: int, plan: Plan, after: Photo, seen: dict) -> EditMeasure:
+def _edit(face: FaceAnalysis, number: int, plan: Plan, crop: np.ndarray, seen: dict) -> EditMeasure:
+    """`crop` is the face in the result; what is found on it is kept in `seen`."""
     edit = plan.edits[number]
     marks = face.marks(edit.what, edit.phrase)
     area = marks.area & (face.place(edit.where, edit.side) > 0.5)
@@ -87,7 +101,6 @@ def _edit(face: FaceAnalysis, number: int, plan: Plan, after: Photo, seen: dict)
     key = (id(face), edit.phrase if edit.what == "other" else None)
     if key not in seen:
         words = face.found_for(edit.what, edit.phrase).words
-        crop = face.alignment.crop(after.srgb8())
         seen[key] = face.network.detect(crop, face.surfaces, words)
     found = seen[key]
     owner = found.owners[NETWORK_KINDS.index(marks.kind)]
@@ -112,7 +125,9 @@ def _in_force(face: FaceAnalysis, number: int, plan: Plan) -> np.ndarray:
     return free
 
 
-def _fills(analysis: Analysis, plan: Plan, rendering: Rendering) -> tuple[FillMeasure, ...]:
+def _fills(
+    analysis: Analysis, plan: Plan, rendering: Rendering, crops: Mapping[int, np.ndarray]
+) -> tuple[FillMeasure, ...]:
     """What a user marks may be anything, so its distance to the person's skin is told in full, not
     up to `SEVERE`, at which marks of the skin count as 1."""
     left: dict[int, np.ndarray] = {}
@@ -121,8 +136,7 @@ def _fills(analysis: Analysis, plan: Plan, rendering: Rendering) -> tuple[FillMe
         face = analysis.faces[fill.face]
         filling = face.filling(tuple(other for other in plan.fills if other.face == fill.face))
         if fill.face not in left:
-            crop = face.alignment.crop(rendering.photo.srgb8())
-            left[fill.face] = face.network.fill(crop, face.surfaces, filling.marked)
+            left[fill.face] = face.network.fill(crops[fill.face], face.surfaces, filling.marked)
         marked = unpack(fill.mask)
         weight = coverage(face.alignment, marked)
         start, end = (

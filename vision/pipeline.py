@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vision import compose, engine, faces, landmarks, regions, tone_map
+from vision import compose, engine, faces, identity, landmarks, regions, tone_map
 from vision.errors import NothingToDo
 from vision.fill import Filling, in_crop, union
 from vision.grain import Grain, borrowed_grain, grain_of
@@ -111,6 +111,11 @@ class FaceAnalysis:
     @cached_property
     def detected(self) -> engine.Found:
         return self.network.detect(self.crop, self.surfaces)
+
+    @cached_property
+    def identity(self) -> np.ndarray:
+        """(128,) what `vision.identity` says of the face as it was."""
+        return identity.embed(self.crop)
 
     @cached_property
     def clean(self) -> np.ndarray:

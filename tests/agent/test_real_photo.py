@@ -178,3 +178,15 @@ def test_light_asked_for_at_a_part_of_what_is_kept_changes_that_part_alone(sessi
         np.ones_like(middle) if kept == "image" else on_photo(session, regions.mask("face")) > 0.5
     )
     assert not (after != before).any(axis=2)[around & (on_photo(session, light) < 0.01)].any()
+
+
+def test_the_same_person_is_told_from_one_without_eyes(session):
+    reply = do(session, {"do": "reduce", "what": "wrinkles", "strength": 0.5})
+    assert 0.9 < reply.identity[0] <= 1 and "same person" not in reply.text
+    assert "Likeness to the untouched face: " in do(session, {"do": "explain"}).text
+    x, y, width, height = reply.report.faces[0].box
+    eyes = np.zeros(session.mask().shape, bool)
+    eyes[y + height // 4 : y + height // 2, x : x + width] = True
+    reply = session.fill(eyes)
+    assert reply.identity[0] < 0.8
+    assert "This may no longer look like the same person." in reply.text

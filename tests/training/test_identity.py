@@ -1,59 +1,69 @@
-"""Whether a person stays the same one to a network that recognises people."""
+"""The pupil that tells whether a face is the same: what it is shown, what it is taught."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
-from PIL import Image
-from skimage import data
+import torch
+from torch.nn import functional as F
 
-from training.evaluate import identity
-from vision import faces
-
-
-@pytest.fixture
-def photos(tmp_path, monkeypatch):
-    """One photo with a face and one without."""
-    Image.fromarray(data.astronaut()).save(tmp_path / "face.png")
-    Image.new("RGB", (64, 64)).save(tmp_path / "none.png")
-    some = [SimpleNamespace(path=tmp_path / name) for name in ("face.png", "none.png")]
-    monkeypatch.setattr(identity, "rows", lambda data, **filters: some)
-    return tmp_path
+from training import identity
+from training.landmark_data import STORE_SIZE
+from vision.faces import CROP_SIZE
+from vision.identity import IdentityNet, load, save
 
 
-def test_without_the_network_it_says_so(photos):
-    said = identity.line(photos, photos / "none.onnx")
-    assert said.startswith("Identity was not measured: ") and "--identity FILE" in said
+@pytest.fixture(scope="module")
+def stored() -> torch.Tensor:
+    """Six made-up faces, (6, 3, 288, 288) uint8: blobs of colour, each with others."""
+    rough = torch.rand(6, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    return (255 * F.interpolate(rough, size=STORE_SIZE, mode="bicubic").clamp(0, 1)).byte()
 
 
-def test_a_photo_and_its_retouched_self_are_compared_where_the_face_is(photos, monkeypatch):
-    seen = []
-
-    class Looks:
-        def __init__(self, file):
-            assert file == photos / "face.png"
-
-        def __call__(self, photo, landmarks):
-            seen.append((photo, landmarks))
-            return np.array([1.0, 0.0]) if len(seen) == 1 else np.array([0.8, 0.6])
-
-    monkeypatch.setattr(identity, "Recogniser", Looks)
-    said = identity.line(photos, photos / "face.png")
-    assert "Identity of 1 real photos" in said and "0.800 (median), 0.800 (least)" in said
-    (before, where), (after, again) = seen
-    assert np.array_equal(before, data.astronaut()) and (before != after).any()
-    assert np.array_equal(where, again) and where.shape == (5, 2)
+def chance() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
 
 
-@pytest.mark.skipif(not identity.WEIGHTS.is_file(), reason="the recogniser does not come with it")
-def test_it_tells_one_person_from_another():
-    recognise = identity.Recogniser(identity.WEIGHTS)
-    photo = data.astronaut()
-    landmarks = faces.find(photo)[0].landmarks
-    one = recognise(photo, landmarks)
-    assert np.linalg.norm(one) == pytest.approx(1)
-    darker = recognise((photo * 0.8).astype(np.uint8), landmarks)
-    elsewhere = recognise(photo, landmarks + (150, 150))
-    assert one @ darker > 0.9 > 0.5 > one @ elsewhere
+def test_pupil_and_teacher_look_at_the_same_place():
+    """Across a ramp from 0 to 1 over the stored picture."""
+    ramp = torch.linspace(0, 1, STORE_SIZE).expand(1, 1, STORE_SIZE, STORE_SIZE)
+    views = [F.grid_sample(ramp, grid[None], align_corners=False)[0, 0] for grid in identity.GRIDS]
+    pupil, teacher = (float(view[:, -1].mean() - view[:, 0].mean()) for view in views)
+    assert pupil == pytest.approx(CROP_SIZE * identity.STORE_SCALE / STORE_SIZE, rel=0.03)
+    assert 0.6 < teacher / pupil < 1  # the teacher's frame is narrower
+    assert float(views[0].mean()) == pytest.approx(float(views[1].mean()), abs=0.01)
+
+
+def test_more_harm_leaves_less_of_a_face(stored):
+    faces = stored.float() / 255
+    clean = identity.look(faces, chance(), harm=0.0).pupil
+    slight, heavy = (
+        (identity.look(faces, chance(), harm=harm).pupil - clean).abs().mean() for harm in (0.3, 1)
+    )
+    assert 0 < slight < heavy
+
+
+def test_looks_are_drawn_in_pairs_and_by_the_seed(stored):
+    looks, again = (identity.drawn(stored, chance()) for _ in range(2))
+    assert looks.pupil.shape == (2 * identity.BATCH, 3, 128, 128)
+    assert looks.teacher.shape == (2 * identity.BATCH, 3, 112, 112)
+    assert torch.equal(looks.pupil, again.pupil) and torch.equal(looks.teacher, again.teacher)
+
+
+def test_the_loss_is_nothing_for_the_teachers_own_answer_and_teaches():
+    wanted = F.normalize(torch.randn(8, 16, generator=chance()), dim=1)
+    given = F.normalize(wanted + 0.3 * torch.rand(8, 16, generator=chance()), dim=1)
+    given = given.requires_grad_()
+    assert identity.loss_of(wanted, wanted).item() == pytest.approx(0, abs=1e-6)
+    loss = identity.loss_of(given, wanted)
+    loss.backward()
+    nearer = F.normalize(given.detach() - 0.1 * given.grad, dim=1)
+    assert 0 < identity.loss_of(nearer, wanted) < loss
+
+
+def test_weights_come_back_as_they_were_stored(tmp_path):
+    network = IdentityNet(widths=(4, 4, 8, 8, 8), size=8)
+    save(network, tmp_path)
+    image = torch.rand(2, 3, 128, 128, generator=chance())
+    again = load(tmp_path)
+    assert torch.allclose(again(image), network.float().eval()(image), atol=1e-3)
+    assert again.size == 8 and again(image).norm(dim=1).tolist() == pytest.approx([1, 1])

@@ -21,31 +21,40 @@ from vision.vocabulary import LEARNT_KINDS, PERMANENT_KINDS, default_region
 WEIGHTS = Path("../shared/weights/mobilefacenet_128d.onnx")
 PHOTOS = 24
 # Eyes, tip of the nose and corners of the mouth in the 112-px crop that ArcFace's networks expect.
-_TEMPLATE = np.array(
+TEMPLATE_112 = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
      (70.7299, 92.2041)]
 )  # fmt: skip
-_SIDE = 112
+SIDE = 112
 
 
 class Recogniser:
     """A face of a photo to 128 numbers of unit length.
 
     Args:
-        file: the network as ONNX, input (1, 3, 112, 112) RGB in -1..1.
+        file: the network as ONNX, input (n, 3, 112, 112) RGB in -1..1.
+        threads: of the processor; 0 leaves it to onnxruntime.
     """
 
-    def __init__(self, file: Path):
+    def __init__(self, file: Path, threads: int = 0):
         import onnxruntime
 
-        self._session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            file, options, providers=["CPUExecutionProvider"]
+        )
 
     def __call__(self, photo: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """photo (H, W, 3) uint8 sRGB, landmarks (5, 2) as `vision.faces.Face` has them."""
-        crop = cv2.warpAffine(photo, similarity(landmarks, _TEMPLATE), (_SIDE, _SIDE))
-        values = ((crop.astype(np.float32) - 127.5) / 128).transpose(2, 0, 1)[None]
+        crop = cv2.warpAffine(photo, similarity(landmarks, TEMPLATE_112), (SIDE, SIDE))
+        return self.views(crop.astype(np.float32).transpose(2, 0, 1)[None] / 255)[0]
+
+    def views(self, views: np.ndarray) -> np.ndarray:
+        """(n, 3, 112, 112) float32 sRGB 0..1, aligned to `TEMPLATE_112` -> (n, 128)."""
+        values = (255 * views - 127.5) / 128
         (embedded,) = self._session.run(None, {self._session.get_inputs()[0].name: values})
-        return embedded[0] / np.linalg.norm(embedded[0])
+        return embedded / np.linalg.norm(embedded, axis=1, keepdims=True)
 
 
 def before_and_after(data: Path, recognise: Recogniser, photos: int) -> np.ndarray:
