@@ -105,6 +105,15 @@ def save_image_tower(tower: ImageTower, folder: Path) -> None:
     (folder / "image_tower.json").write_text(json.dumps(tower.sizes))
 
 
+def new_learner() -> ClipLearner:
+    """One that knows nothing yet, with the phrases of every kind and of clean skin."""
+    from vision.prompts import text_tower
+
+    tower = text_tower()
+    texts = [torch.from_numpy(tower(list(PHRASES[kind]))) for kind in NETWORK_KINDS]
+    return ClipLearner(ImageTower(tower.size), [*texts, torch.from_numpy(tower([_CLEAN]))])
+
+
 def train_clip(
     data: Path,
     folder: Path,
@@ -115,12 +124,9 @@ def train_clip(
 ) -> Path:
     """Train the image tower on the painted faces of `folder` (painted if need be)."""
     from training.vision import painted_crops
-    from vision.prompts import text_tower
 
     render(data, folder / "painted", variants=variants, seed=seed)
-    tower = text_tower()
-    texts = [torch.from_numpy(tower(list(PHRASES[kind]))) for kind in NETWORK_KINDS]
-    learner = ClipLearner(ImageTower(tower.size), [*texts, torch.from_numpy(tower([_CLEAN]))])
+    learner = new_learner()
 
     def batches(begin: int) -> Batches:
         crops = painted_crops(folder / "painted", 64, 64, seed + begin)

@@ -226,13 +226,25 @@ def test_a_comparison_trains_measures_and_goes_on(folder, tmp_path, monkeypatch,
     assert written == {file: file.stat().st_mtime_ns for file in folder.glob("*/done.json")}
 
 
-def test_retouch_clip_learns_to_tell_kinds(folder, tmp_path):
-    out = retouch_clip.train_clip(tmp_path, folder, minutes=0, steps=20)
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+def test_retouch_clip_learns_to_tell_kinds(batch):
+    torch.manual_seed(0)
+    learner, told = retouch_clip.new_learner(), []
+    optimiser = torch.optim.AdamW(learner.parameters(), 1e-3)
+    for _ in range(25):
+        learner.rng.manual_seed(0)
+        loss = learner.total(learner(batch, Stage(True, False, 0.0)))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        told.append(loss.item())
+    assert told[-1] < 0.8 * told[0]
+
+
+def test_retouch_clip_is_stored(folder, tmp_path):
+    out = retouch_clip.train_clip(tmp_path, folder, minutes=0, steps=2)
     tower = retouch_clip.load_image_tower(out)
     seen = tower(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))
     torch.testing.assert_close(seen.norm(dim=1), torch.ones(2))
-    assert lines and lines[-1]["contrast"] < np.log(64)  # better than chance among 64
     with pytest.raises(FreckleError, match="no image tower"):
         retouch_clip.load_image_tower(tmp_path)
 
