@@ -45,10 +45,10 @@ class IdentityNet(nn.Module):
 
 
 @torch.inference_mode()
-def embed(crop: NDArray[np.uint8], network: IdentityNet | None = None) -> NDArray[np.float32]:
+def embed(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(128,) of unit length, of an aligned crop (512, 512, 3) uint8 sRGB."""
     image = torch.from_numpy(to_input(crop))[None]
-    return (network or _shipped())(image)[0].numpy()
+    return _shipped()(image)[0].numpy()
 
 
 def likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
