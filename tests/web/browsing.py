@@ -59,6 +59,8 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.goto(url)
         self.the("example").wait_for()
+        # What it shows is there a moment before its script, which gives this input its name.
+        self.the("open-file").wait_for(state="attached")
 
     def _note(self, request: Request) -> None:
         self.asked.append(request.url)
