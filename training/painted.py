@@ -153,6 +153,7 @@ class PaintedCrops(IterableDataset):
             "noise": np.float32([rng.uniform(0, 0.02) * (rng.random() < 0.5)]),
             "blur": np.float32([rng.uniform(0, 1) * (rng.random() < 0.4)]),
             "tint": _tint(rng),
+            "camera": _camera(rng),
         }
         if rng.random() < 0.5:
             for name in ("crop", "skin", "own", "beard", "place", "density"):
@@ -190,6 +191,17 @@ def _tint(rng: np.random.Generator) -> np.ndarray:
     return np.float32(rng.uniform(0.6, 1.4, (kinds, 1)) * rng.uniform(0.85, 1.15, (kinds, 3)))
 
 
+def _camera(rng: np.random.Generator) -> np.ndarray:
+    """(2,) float32: how much of green's density a photo shows in red, and a factor on blue's.
+
+    Blood alone hardly takes red, but the colours of cameras and lamps overlap: spots on photos of
+    acne take from a third to two thirds as much red as green, and in warm light more blue than
+    either. Painted as blood alone, pimples taught to take such spots for freckles and moles.
+    """
+    bleed = rng.uniform(0, 0.4) * (rng.random() < 0.65)
+    return np.float32([bleed, np.exp(rng.uniform(*np.log((0.9, 1.35))))])
+
+
 def _marks_of(other: dict[str, np.ndarray], skin: np.ndarray) -> dict[str, np.ndarray]:
     """Kinds and densities of another sample, kept on this one's skin, (512, 512) 0..255; teeth
     seldom lie alike, so their stains stay behind."""
@@ -217,6 +229,9 @@ def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None)
     linear = to_linear(parts["crop"].float() / 255) * light
     tone = to_srgb(parts["tone"][:, :, None, None] * light)
     density = parts["density"].float() * base.STEP * parts["tint"][..., None, None]
+    bleed, blue = parts["camera"].T[:, :, None, None, None]
+    red, green = density[:, :, 0], density[:, :, 1]
+    density = torch.stack([red + bleed * (green - red), green, blue * density[:, :, 2]], dim=2)
     total = density.sum(dim=1)
     blur = parts["blur"][:, :, None, None]
     painted, clean = (_soften(to_srgb(x), blur) for x in (linear * torch.exp(-total), linear))

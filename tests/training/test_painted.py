@@ -102,7 +102,7 @@ def test_marks_that_a_teacher_finds_on_the_bases_are_not_taught_as_nothing(
     (tmp_path / "painted" / "00-00000.npz").symlink_to(painted / "02-00000.npz")
     crops = PaintedCrops(tmp_path / "painted", 512, seed=1, batch=1, crops=1, found=found)
     batch = to_batch(next(iter(crops)))
-    flipped = bool(batch.place[0, 0, 0, 0] > 0)
+    flipped = bool(batch.place[0, 0, 0, 0] > -1)  # a grid that starts at -1 and ends below 1
     where = torch.from_numpy(marks[:, ::-1].copy() if flipped else marks)
     fine = batch.owners[0, [NETWORK_KINDS.index(kind) for kind in FINE_KINDS]].sum(dim=0)
     bare = where & (fine < 0.01)  # fine paint on top hides what is below, broad paint does not

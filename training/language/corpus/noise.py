@@ -135,7 +135,5 @@ def _dressed(text: str, rng: random.Random) -> str:
     elif roll < 0.75:
         text = re.sub(r"[A-Za-z]", lambda match: match.group().upper(), text, count=1)
     if text and text[-1].isalnum():
-        text += rng.choices(
-            ("", ".", "!", "?", "!!", " please", "..."), (10, 4, 1, 0.6, 0.2, 0.8, 0.2)
-        )[0]
+        text += rng.choices(("", ".", "!", "?", "!!", "..."), (10, 4, 1, 0.6, 0.2, 0.2))[0]
     return text
