@@ -24,6 +24,24 @@ def test_the_truth_of_a_batch_adds_up(painted):
     torch.testing.assert_close(shares, torch.ones_like(shares), atol=0.02, rtol=0)
 
 
+def test_a_camera_shows_blood_in_red_too(base, tmp_path, monkeypatch):
+    """Else pimples of warm photos are taken for brown marks."""
+
+    def flushed(base, *_):
+        return [painters["redness"](base, np.random.default_rng(0), 1.0)]
+
+    monkeypatch.setattr(render, "mixture", flushed)
+    render.write_sample(tmp_path / "00-00000.npz", base, 0)
+    parts = next(iter(PaintedCrops(tmp_path, 128, seed=1, batch=1)))
+    taken = []
+    for camera in ((0.0, 1.0), (0.4, 1.3)):
+        change = to_batch(parts | {"camera": torch.tensor([camera])}).change.mean(dim=(0, 2, 3))
+        taken.append(change / change[1])
+    (red, _, blue), (more_red, _, more_blue) = taken
+    assert 0 < red < 0.6 * more_red < more_red < 1
+    assert more_blue > 1.1 * blue
+
+
 def test_crops_are_a_function_of_the_seed(painted):
     first, again, other = (next(iter(PaintedCrops(painted, 64, seed=s))) for s in (5, 5, 6))
     assert torch.equal(first["crop"], again["crop"])
