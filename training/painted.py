@@ -194,9 +194,10 @@ def _tint(rng: np.random.Generator) -> np.ndarray:
 def _camera(rng: np.random.Generator) -> np.ndarray:
     """(2,) float32: how much of green's density a photo shows in red, and a factor on blue's.
 
-    Blood alone hardly takes red, but the colours of cameras and lamps overlap: spots on photos of
-    acne take from a third to two thirds as much red as green, and in warm light more blue than
-    either. Painted as blood alone, pimples taught to take such spots for freckles and moles.
+    Blood alone hardly takes red, but the colours of cameras and lamps overlap: spots on seven
+    photos of acne take from a third to two thirds as much red as green, most of them more blue than
+    either. This alone hardly keeps a network from taking them for freckles: of the small marks on
+    28 such photos it called 14 % acne after 65 minutes of training so, 12 % before.
     """
     bleed = rng.uniform(0, 0.4) * (rng.random() < 0.65)
     return np.float32([bleed, np.exp(rng.uniform(*np.log((0.9, 1.35))))])

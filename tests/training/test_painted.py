@@ -25,7 +25,7 @@ def test_the_truth_of_a_batch_adds_up(painted):
 
 
 def test_a_camera_shows_blood_in_red_too(base, tmp_path, monkeypatch):
-    """Else pimples of warm photos are taken for brown marks."""
+    """As spots on real photos of acne do, where it takes no more of it than of green."""
 
     def flushed(base, *_):
         return [painters["redness"](base, np.random.default_rng(0), 1.0)]

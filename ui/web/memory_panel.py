@@ -317,10 +317,11 @@ class _Panel:
             visit = self._visits.get(request.session_hash or "")
             if visit.user is None or visit.user != self._profiles.user(request, profile):
                 return gr.skip()
+        except FreckleError:
+            return gr.skip()  # no photo is open
+        try:
             with visit.lock:
                 visit.session.forget(cast("What", what))
-        except FreckleError:
-            pass  # no photo is open
         except Exception:
             log.exception("what was forgotten stays on the open photo")
             return _note(STAYS)

@@ -236,10 +236,13 @@ class Page(Layout):
                     yield self._busy(visit) if reply is None else self._pictures(visit, reply)
             yield self._settled(visit)
         except Exception:
-            if self.visits.holds(_key(request), visit):
-                log.exception("a turn of the chat page could not be shown")
-                visit.look.freckle(turns.BROKEN)
-                yield {self.chat: visit.look.said} | self._ready(True)
+            if not self.visits.holds(_key(request), visit):
+                log.info("a turn ended with its visit", exc_info=True)  # its files are gone
+                yield self._same
+                return
+            log.exception("a turn of the chat page could not be shown")
+            visit.look.freckle(turns.BROKEN)
+            yield {self.chat: visit.look.said} | self._ready(True)
 
     def _visit(self, request: gr.Request) -> Visit | None:
         """The visit of this browser tab, if it has one."""
