@@ -37,7 +37,7 @@ painters = {
 _CHANCE = {
     "acne": 0.32, "freckles": 0.3, "moles": 0.42, "dark_spots": 0.28, "wrinkles": 0.42,
     "dark_circles": 0.38, "redness": 0.3, "shine": 0.3, "scars": 0.2, "eye_bags": 0.25,
-    "pores": 0.25, "uneven_tone": 0.2, "stubble": 0.2, "yellow_teeth": 0.25,
+    "pores": 0.25, "uneven_tone": 0.2, "stubble": 0.2, "yellow_teeth": 0.6,
 }  # fmt: skip
 _TOGETHER = {
     ("acne", "redness"): 1.7, ("acne", "shine"): 1.4, ("dark_spots", "wrinkles"): 1.6,

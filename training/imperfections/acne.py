@@ -39,7 +39,7 @@ def acne(base: Base, rng: np.random.Generator, amount: float) -> Layer:
 
 def _pimple(base: Base, rng: np.random.Generator, red: np.ndarray, amount: float) -> np.ndarray:
     """One pimple (h, w, 3) of density."""
-    radius = float(np.clip(rng.lognormal(np.log(0.95 * MM), 0.42), 1.3, 8.0))
+    radius = float(np.clip(rng.lognormal(np.log(1.15 * MM), 0.48), 1.3, 11.0))
     profile, x, y = stamp(rng, radius, edge=rng.uniform(2.0, 4.0), roughness=0.22)
     peak = rng.uniform(0.14, 0.55) * (0.75 + 0.4 * amount)
     squared = x**2 + y**2

@@ -36,7 +36,8 @@ def wrinkles(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     for draw in chosen:
         for path, width, depth in draw(base.points, rng, amount):
             _carve(valley, rng, path, width, depth, base.light_direction)
-    colour = tint(rng, (NEUTRAL, 1.0), (HAEMOGLOBIN, rng.uniform(0.1, 0.5)))
+    # Light that comes back out of skin is red: its shadows are warmer than grey.
+    colour = tint(rng, (NEUTRAL, 1.0), (HAEMOGLOBIN, rng.uniform(0.25, 0.9)))
     return finish(base, "wrinkles", np.clip(valley, -0.3, 0.9)[..., None] * colour)
 
 
@@ -126,7 +127,7 @@ def _smile(points, rng, amount):
     """The fold from the nose wing past the mouth corner, sharp or soft, and its companions."""
     width, strength = rng.uniform(1.4, 3.0), _depth(rng, amount, 1.15)
     if rng.random() < 0.5:
-        width, strength = rng.uniform(3.0, 6.5), 0.5 * strength
+        width, strength = rng.uniform(2.5, 5.0), 0.4 * strength
     for wing, corner in zip(_WINGS, _MOUTH, strict=True):
         out = np.array([np.sign(points[corner, 0] - points[_CHIN, 0]) * IOD, 0.0])
         reach = rng.uniform(0.75, 1.2)
