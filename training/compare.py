@@ -44,6 +44,7 @@ MECHANISMS = {
     "without refiner": "refiner",
     "without prompt modulation": "prompt_modulation",
     "without clean-skin surroundings": "surroundings",
+    "without colour freed from shading": "colour",
 }
 ADDED = {
     "with adversarial loss": LossWeights(adversarial=0.02, judge=1.0, unpaired=0.01),

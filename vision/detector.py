@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.layers import ChannelNorm, Down, ResidualBlock, Up
-from vision.surroundings import skin_tone
+from vision.surroundings import colour_of_skin, skin_tone
 from vision.vocabulary import NETWORK_KINDS
 
 
@@ -49,6 +49,7 @@ class NetworkConfig:
             decoder, and from the decoder to the refiner (BPFRe).
         refiner: the second stage (BPFRe).
         surroundings: the retoucher sees the clean skin around every pixel, and may mix it.
+        colour: the detector sees colour freed from shading (`surroundings.colour_of_skin`).
     """
 
     kinds: tuple[str, ...] = NETWORK_KINDS
@@ -68,6 +69,7 @@ class NetworkConfig:
     blemish_aware: bool = True
     refiner: bool = True
     surroundings: bool = True
+    colour: bool = True
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class Detector(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         w, kinds = config.widths, len(config.kinds)
-        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12 * 4, w[0], 3, padding=1))
+        seen = 17 if config.colour else 12
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(seen * 4, w[0], 3, padding=1))
         self.encoders = nn.ModuleList(
             nn.Sequential(ResidualBlock(c), ResidualBlock(c, dilation))
             for c, dilation in zip(w, (1, 1, 2, 2), strict=True)
@@ -214,6 +217,8 @@ class Detector(nn.Module):
         """
         tone = skin_tone(crop, skin) if tone is None else tone
         seen = [2 * crop - 1, local_contrast(crop), skin, place, 4 * (crop - tone)]
+        if self.config.colour:
+            seen.append(colour_of_skin(crop, skin, tone))
         x = self.stem(torch.cat(seen, dim=1))
         levels = []
         for index, encoder in enumerate(self.encoders):

@@ -1,8 +1,9 @@
 """What clean skin looks like: over the whole face, and around every pixel.
 
-Healing a mark by hand means taking colour from clean skin beside it. The network is given just
-that as an input and as something to mix from, so that it has to learn where and how much rather
-than how to average.
+Telling a flush from a shadow means comparing colours with those of the person's skin. Healing a
+mark by hand means taking colour from clean skin beside it. The network is given just that, as
+inputs and as something to mix from, so that it has to learn where and how much rather than how to
+average.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 # the whole face is one step farther.
 CELLS = (8, 16, 32)
 VIEWS = len(CELLS) + 1
+_DARK = 0.02  # light added before the logarithm: noise in shadows is no colour
 
 
 def to_linear(srgb: Tensor) -> Tensor:
@@ -26,6 +28,26 @@ def to_srgb(linear: Tensor) -> Tensor:
     """Linear light 0..1 -> sRGB-encoded values 0..1 (IEC 61966-2-1)."""
     linear = linear.clamp(1e-6, 1)
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def colour_of_skin(crop: Tensor, skin: Tensor, tone: Tensor) -> Tensor:
+    """What shading does not explain: (B, 5, H, W), of the order of 1.
+
+    Marks of blood or pigment change the ratios of linear light, which shading hardly does (Tsumura
+    et al. 2003): red to green and green to blue, in logarithms, beside those of the person's tone.
+    Then, in three channels, the distance to the skin within three of the widest `CELLS`: patches
+    and flushes are as wide as a cheek.
+
+    Args:
+        crop, skin, tone: as for `clean_skin`.
+    """
+    light, person = (torch.log(to_linear(x.clamp(0, 1)) + _DARK) for x in (crop, tone))
+    ratios = (light - person).diff(dim=1)
+    cell = CELLS[-1]
+    lit, amount = (_spread(F.avg_pool2d(x, cell)) for x in (crop * skin, skin))
+    around = (lit + 0.03 * tone) / (amount + 0.03)
+    far = F.interpolate(around, size=crop.shape[-2:], mode="bilinear") - crop
+    return torch.cat([4 * ratios, 8 * far], dim=1)
 
 
 def skin_tone(crop: Tensor, skin: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vision.surroundings import VIEWS, clean_skin, skin_tone, to_linear, to_srgb
+from vision.surroundings import VIEWS, clean_skin, colour_of_skin, skin_tone, to_linear, to_srgb
 
 SKIN = torch.tensor([0.8, 0.6, 0.5])[None, :, None, None]
 
@@ -59,3 +59,22 @@ def test_views_go_from_near_to_far():
     away = [view[..., 8:16].abs().mean().item() for view in views.unbind(dim=1)]
     assert away == sorted(away)
     assert away[0] < 0.5 * away[-1]
+
+
+def test_a_shadow_changes_no_ratio_of_colours_and_blood_does():
+    crop, skin = face()
+    tone = skin_tone(crop, skin)
+    light = to_linear(crop)
+    light[..., :16] *= 0.6  # in the shade
+    light[:, 1:, 16:32] *= 0.7  # flushed: green and blue are taken
+    ratios = colour_of_skin(to_srgb(light), skin, tone)[:, :2]
+    assert ratios[..., :16, :16].abs().max() < 0.15
+    assert ratios[:, 0, 16:32, :16].abs().min() > 1
+
+
+def test_a_wide_patch_stands_out_from_the_skin_around_it():
+    crop, skin = torch.ones(1, 3, 256, 256) * SKIN, torch.ones(1, 1, 256, 256)
+    crop[..., 112:144, 112:144] *= 0.8  # wider than any local contrast sees
+    far = colour_of_skin(crop, skin, SKIN)[:, 2:]
+    assert far[..., 116:140, 116:140].min() > 0.4
+    assert far[..., :32, :32].abs().max() < 0.05
