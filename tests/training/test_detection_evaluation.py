@@ -143,17 +143,23 @@ def test_a_map_made_by_hand_gives_its_ratio(photo, monkeypatch):
 
 
 def test_grades_come_from_labels_and_are_compared_by_rank(photo, monkeypatch):
-    grades, shares = (0, 1, 2, 3), (0.1, 0.3, 0.2, 0.9)
+    grades, shares = (0, 1, 2, 3), (0.1, 0.4, 0.2, 0.9)
+    kinds = iter(("acne", "moles", "acne", "acne"))
     some = [replace(photo, label=f"acne severity {grade} (ACNE04)") for grade in grades]
     some.insert(1, replace(photo, label="acne (source label)"))
     monkeypatch.setattr(detection, "rows", lambda *args, **filters: some)
     left = iter(shares)
 
     def detect(crop, on):
-        return engine_that_finds("acne", np.ones(SHAPE, bool), next(left)).detect(crop, on)
+        share, kind = next(left), next(kinds)
+        found = engine_that_finds("acne", np.ones(SHAPE, bool), share).detect(crop, on)
+        if kind == "moles":  # on the second photo both are seen alike
+            found.owners[NETWORK_KINDS.index("moles")] = share
+        return found
 
     numbers = detection.graded(photo.path.parent, with_minilm(detect=detect))
     assert numbers["photos"] == 4
+    assert numbers["called"] == pytest.approx(2 / 3)  # two photos show acne, one of them moles
     assert numbers["correlation"] == pytest.approx(0.8)  # 1 - 6 (0 + 1 + 1 + 0) / (4 (16 - 1))
 
 

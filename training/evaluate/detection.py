@@ -2,7 +2,8 @@
 
 - Boxes: how much more of a kind's map lies inside boxes that others drew than on the rest of the
   face. They are loose and leave many lines unmarked, so the ratio is a lower bound.
-- Grades: whether acne severity ranks photos as dermatologists do (ACNE04, Wu et al. 2019).
+- Grades: whether acne severity ranks photos as dermatologists do (ACNE04, Wu et al. 2019), and how
+  much of what is found as small marks on these photos is called acne.
 - Words: whether phrases no training saw (`words.json`) are taken for the right kind, from which
   likeness on that can be trusted, and how precise the maps are that they ask for.
 
@@ -32,6 +33,7 @@ from training.imperfections.base import SIZE, Base
 from training.imperfections.render import base_of
 from vision.engine import Found, RetouchEngine
 from vision.faces import Alignment
+from vision.pipeline import FOUND
 from vision.prompts import PHRASES, OwnWords, TextTower, text_tower, understood
 from vision.regions import Surfaces
 from vision.vocabulary import NETWORK_KINDS
@@ -50,6 +52,7 @@ SHOWN = {
 }  # fmt: skip
 UNSURE = {"wrinkles": ("wrinkle_masseter", "wrinkle_chin"), "dark_circles": ()}
 DENIED = {"wrinkles": (), "dark_circles": ("no_dark_circle",)}
+SPOTS = ("acne", "freckles", "moles", "dark_spots")  # small marks, easily taken for one another
 FEW = 20  # pixels: a mean over fewer says nothing
 CLEAR = 3.0  # a face is clear if its map holds so many times more inside the boxes than outside
 WORDS = Path(__file__).with_name("words.json")
@@ -135,15 +138,19 @@ def boxed(data: Path, network: RetouchEngine) -> Numbers:
 
 
 def graded(data: Path, network: RetouchEngine) -> dict[str, float]:
-    """Whether acne (ownership times amplitude, summed over skin, per face area) follows grades."""
-    grades, severities = [], []
+    """Whether acne (ownership times amplitude, summed over skin, per face area) follows grades, and
+    `called`, the share that acne has of all small marks that count as found."""
+    grades, severities, marks = [], [], []
+    spots = [network.kinds.index(kind) for kind in SPOTS]
     for row in rows(data, use="evaluate", split=None):
         if grade := re.fullmatch(r"acne severity (\d) \(ACNE04\)", row.label):
             base, _, _, found = look(row, network)
             total = (found.owners[network.kinds.index("acne")] * found.amplitude).sum()
             grades.append(int(grade[1]))
             severities.append(float(total / max(base.regions.mask("face").sum(), 1.0)))
-    return rank_agreement(grades, severities)
+            marks.append((found.owners[spots] > FOUND).sum(axis=(1, 2)))
+    shares = np.sum(marks, axis=0) / max(np.sum(marks), 1)
+    return {**rank_agreement(grades, severities), "called": float(shares[SPOTS.index("acne")])}
 
 
 def rank_agreement(grades: Sequence[float], severities: Sequence[float]) -> dict[str, float]:
@@ -347,7 +354,7 @@ COLUMNS: dict[str, dict[str, str]] = {
               "map inside": "{inside:.3f}", "outside": "{outside:.3f}", "ratio": "{ratio:.1f}",
               f"faces above {CLEAR:.0f}": "{clear:.0%}", "inside denials": "{denied:.3f}"},
     "grades": {"grades": "{name}", "photos": "{photos}", "Spearman": "{correlation:.2f}",
-               "p": "{p:.1g}"},
+               "p": "{p:.1g}", "of small marks called so": "{called:.0%}"},
     "words": {"words for": "{name}", "phrases": "{phrases}", "nearest kind right": "{right:.0%}"},
     "thresholds": {"least likeness": "{name}", **_ACCEPTED},
     "calibration": {"no imperfection": "{name}", "slope": "{slope:.1f}", "offset": "{offset:.1f}",
