@@ -123,18 +123,16 @@ class VisionLearner(Learner):
     def forward(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
         """Losses of one batch, unweighted, by the names of `LossWeights`.
 
-        Those of the retoucher come only where it learns, those of the detector only where it does
-        not stand still.
+        Those of the retoucher come only where it learns.
         """
         device = batch.photo.device
         prompts, own_words = (t.to(device) for t in self.book.draw(len(batch.photo), self.rng))
-        with torch.set_grad_enabled(stage.detect):
-            found = self.network.detect(
-                batch.photo, batch.skin, batch.place, prompts, own_words, batch.tone
-            )
-        terms = self._detection_terms(found, batch, stage.balance) if stage.detect else {}
+        found = self.network.detect(
+            batch.photo, batch.skin, batch.place, prompts, own_words, batch.tone
+        )
+        terms = self._detection_terms(found, batch, stage.balance)
         if stage.retouch:
-            terms |= self._retouch_terms(found, batch, prompts, learning=stage.detect)
+            terms |= self._retouch_terms(found, batch, prompts, stage)
         return {name: term for name, term in terms.items() if self.weights[name]}
 
     def _detection_terms(self, found: Detection, batch: Batch, balance: float) -> dict[str, Tensor]:
@@ -158,18 +156,20 @@ class VisionLearner(Learner):
         }
 
     def _retouch_terms(
-        self, found: Detection, batch: Batch, prompts: Tensor, learning: bool
+        self, found: Detection, batch: Batch, prompts: Tensor, stage: Stage
     ) -> dict[str, Tensor]:
         marked = batch.marked
         strengths = losses.asked_strengths(batch, self.rng)
-        # Half of the time by the true masks while the detector learns, then by its own alone.
         chance = torch.rand(len(marked), 1, 1, 1, generator=self.rng).to(marked.device)
-        taught = chance < 0.5 * learning * batch.kinds_known
-        # Ownership is taught by its own losses alone: a change that is not good yet would teach it
-        # to close every gate (seen: 1,300 steps without a single mole).
-        gating = torch.where(taught, batch.owners, found.owners.detach()) * (1 - marked)
+        taught = chance < stage.taught * batch.kinds_known
+        # Ownership is taught by its own losses alone at first: a change that is not good yet would
+        # teach it to close every gate (seen: 1,300 steps without a single mole).
+        owners = found.owners if stage.joint else found.owners.detach()
+        gating = torch.where(taught, batch.owners, owners) * (1 - marked)
         wanted = (strengths > 0)[:, :, None, None]
-        seen = losses.shaken(gating, self.options.shaken, self.rng) if learning else gating
+        seen = gating.detach()
+        if stage.taught:
+            seen = losses.shaken(seen, self.options.shaken, self.rng)
         states = self.book.said(len(marked), self.rng).to(marked) if self.book.sayings else None
         change = self.network.change(found, seen * wanted, prompts, marked, states)
         # What lies under real hair is not known, if it was asked away; and a foreign patch is ten

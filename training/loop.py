@@ -36,14 +36,12 @@ class Schedule:
         minutes: wall-clock budget of all sessions of the run together.
         steps: if given, the length of the run instead of `minutes`.
         rate: peak learning rate.
-        polish: last share of the run; the rate comes back once for it.
         seed: of crops, noise and prompts.
     """
 
     minutes: float
     steps: int | None
     rate: float
-    polish: float
     seed: int
 
     def progress(self, step: int, spent: float) -> float:
@@ -52,20 +50,26 @@ class Schedule:
         return done / whole if whole else 1.0
 
     def rate_at(self, progress: float, step: int) -> float:
-        """Warm up over 100 steps, then a cosine over each part of the run."""
-        learning = 1 - self.polish
-        part = progress / learning if progress < learning else (progress - learning) / self.polish
-        cosine = 0.02 + 0.49 * (1 + math.cos(math.pi * part))
+        """Warm up over 100 steps, then a cosine down to a fiftieth."""
+        cosine = 0.02 + 0.49 * (1 + math.cos(math.pi * min(progress, 1.0)))
         return self.rate * min(1.0, (step + 1) / 100) * cosine
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one step teaches: the detector, the retoucher, and how rare kinds count (0..1)."""
+    """What one step teaches.
 
-    detect: bool
+    Attributes:
+        retouch: whether the retoucher learns, or the detector alone.
+        balance: how much more rare kinds count (0..1).
+        taught: share of the crops whose retoucher is given the true maps, not those found.
+        joint: whether errors of the result teach the maps, too.
+    """
+
     retouch: bool
-    balance: float
+    balance: float = 0.0
+    taught: float = 0.5
+    joint: bool = False
 
 
 class Learner(nn.Module, ABC):
@@ -129,6 +133,7 @@ def run(
     prepared, optimiser = accelerator.prepare(learner, optimiser)
     average.to(accelerator.device)
     draw = batches(state["step"])
+    seen: dict[str, list[Tensor]] = {}
 
     def keep() -> None:
         if accelerator.is_main_process:
@@ -157,8 +162,12 @@ def run(
         average.update_parameters(learner)
         state["step"] += 1
         state["seconds"] = time.monotonic() - began
-        if state["step"] % _LOG_EVERY == 0 and accelerator.is_main_process:
-            _log(accelerator, folder / "log.jsonl", state, rate, terms)
+        for name, term in terms.items():
+            seen.setdefault(name, []).append(term.detach())
+        if state["step"] % _LOG_EVERY == 0:
+            if accelerator.is_main_process:
+                _log(accelerator, folder / "log.jsonl", state, rate, seen)
+            seen = {}
         if time.monotonic() - saved > _SAVE_EVERY:
             saved = time.monotonic()
             keep()
@@ -180,8 +189,11 @@ def _has_tensorboard() -> bool:
     return is_tensorboard_available()
 
 
-def _log(accelerator: Accelerator, file: Path, state: dict, rate: float, terms: dict) -> None:
-    numbers = {name: round(term.item(), 5) for name, term in terms.items()}
+def _log(
+    accelerator: Accelerator, file: Path, state: dict, rate: float, seen: dict[str, list[Tensor]]
+) -> None:
+    """Write down the mean of every loss over the steps since the last line."""
+    numbers = {name: round(torch.stack(terms).mean().item(), 5) for name, terms in seen.items()}
     accelerator.log({"rate": rate, **numbers}, step=state["step"])
     line = {"step": state["step"], "s": round(state["seconds"]), "rate": rate, **numbers}
     with file.open("a") as log:

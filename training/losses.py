@@ -47,12 +47,13 @@ def dice_loss(predicted: Tensor, owners: Tensor, weight: Tensor) -> Tensor:
 def change_loss(change: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
     """L_cons (LangBRT): error of the change made, weighted up where marks were asked away.
 
-    Outside, any change is a false edit and counts fully: `inside` (B, 1, H, W) only adds weight.
+    Outside, any change is a false edit and counts fully: `inside` (B, 1, H, W) only adds weight,
+    and not much: where a mark is doubtful, the weight decides how likely it must be to be taken.
     """
     # The absolute error alone would ask for the median, which at a doubtful mark is "leave it".
     away = (change - truth).abs()
     error = (away + 15 * away**2).mean(dim=1, keepdim=True)
-    return (error * (1 + 6 * inside)).mean() * 10
+    return (error * (1 + 2 * inside)).mean() * 10
 
 
 def gradient_loss(change: Tensor, truth: Tensor) -> Tensor:

@@ -54,9 +54,13 @@ class VisionTraining:
         seed: of painting, crops, prompts and weights.
         rate: peak learning rate.
         crops: (side, how many) of each step in turn. Marks fill a 64-px crop best: such steps
-            teach the detector alone; wider ones also teach the retoucher.
-        polish: last share of the budget, in which the detector stands still and the retoucher
-            learns to work with what the detector really finds.
+            teach the detector alone, before `joint`; wider ones also teach the retoucher. Only a
+            whole face shows how many marks there are, and what its tone is.
+        joint: share of the budget from which on errors of the result teach the maps, too: a mark
+            that is taken for another kind's, or skin for a mark, then costs what it spoils. Until
+            then rare kinds count more. A change that is not good yet would close every gate.
+        polish: last share of the budget, in which the retoucher is given what the detector finds
+            alone, as it will be.
         foreign: share of crops with something foreign on the face, to be filled with skin.
         swapped: share of faces that are shown with the marks of another one.
         shaken: share of crops whose true map is moved and blurred before the retoucher sees it
@@ -72,7 +76,8 @@ class VisionTraining:
     share: float = 1.0
     seed: int = 0
     rate: float = 1.2e-3
-    crops: tuple[tuple[int, int], ...] = ((64, 48), (128, 14), (256, 4))
+    crops: tuple[tuple[int, int], ...] = ((64, 48), (128, 14), (256, 4), (512, 1))
+    joint: float = 0.5
     polish: float = 0.25
     foreign: float = 0.15
     swapped: float = 0.15
@@ -83,4 +88,4 @@ class VisionTraining:
 
     @property
     def schedule(self) -> Schedule:
-        return Schedule(self.minutes, self.steps, self.rate, self.polish, self.seed)
+        return Schedule(self.minutes, self.steps, self.rate, self.seed)

@@ -133,7 +133,7 @@ def train_clip(
 
         def draw(step: int, progress: float, device: torch.device) -> tuple[Batch, Stage]:
             parts = {name: part.to(device) for name, part in next(crops).items()}
-            return to_batch(parts), Stage(True, False, 0.0)
+            return to_batch(parts), Stage(retouch=False)
 
         return draw
 

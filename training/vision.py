@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -113,19 +113,20 @@ def sources(
     paired = _read_ahead(PairCrops(pairs, 128, 8, seed)) if pairs else None
 
     def draw(step: int, progress: float, device: torch.device) -> tuple[Batch, Stage]:
-        polishing = progress > 1 - options.polish
-        shapes = [s for s in options.crops if s[0] > 64] if polishing else options.crops
+        joint, polishing = progress >= options.joint, progress > 1 - options.polish
+        shapes = [s for s in options.crops if s[0] > 64] if joint else options.crops
         shape = shapes[step % len(shapes)]
         # Rare kinds first get as much say as broad ones, or they are never learnt; then the shares
         # are calibrated.
-        balance = max(0.0, 1 - progress / 0.7)
+        balance = 0.0 if joint else 1 - progress / options.joint
+        stage = Stage(shape[0] > 64, balance, 0.0 if polishing else 0.5, joint)
         if paired is not None and float(torch.rand(1, generator=rng)) < options.paired:
-            return next(paired).to(device), Stage(not polishing, True, balance)
+            return next(paired).to(device), replace(stage, retouch=True)
         parts = {name: part.to(device) for name, part in next(crops[shape]).items()}
         batch = to_batch(parts, rng if device.type == "cpu" else None)
         if shape[0] > 64:
             batch = with_foreign(batch, options.foreign, rng)
-        return batch, Stage(not polishing, shape[0] > 64, balance)
+        return batch, stage
 
     return draw
 
@@ -148,6 +149,8 @@ def grow(network: RetouchNetwork, teacher: RetouchNetwork) -> None:
             if name in state:
                 state[name][tuple(slice(n) for n in value.shape)] = value
         network.detector.bias[len(old.kinds) :] = -3.0  # rare until shown otherwise
+        known = teacher.detector.stem[1].in_channels
+        network.detector.stem[1].weight[:, known:] = 0  # what it never saw says nothing yet
 
 
 def painted_crops(
@@ -203,6 +206,10 @@ def main(
     rate: Annotated[
         float, typer.Option(help="peak learning rate; gentler for a run with --teacher")
     ] = VisionTraining.rate,
+    joint: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="share of the run after which results teach the maps"),
+    ] = VisionTraining.joint,
     seed: Annotated[int, typer.Option(help="of painting, crops and weights")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
@@ -214,8 +221,9 @@ def main(
     )  # fmt: skip
     weights = _weights(weight or [])
     options = VisionTraining(
-        minutes, steps, variants, share, seed, rate, losses=LossWeights(**weights), network=network
-    )
+        minutes, steps, variants, share, seed, rate, joint=joint, losses=LossWeights(**weights),
+        network=network,
+    )  # fmt: skip
     teachers = Teachers(
         Features(features) if features else None,
         load_image_tower(clip_tower) if clip_tower else None,

@@ -42,7 +42,7 @@ def learner(tiny) -> VisionLearner:
 
 def test_every_loss_of_the_config_has_a_gradient_of_its_own(learner, batch):
     batch = replace(batch, known=(torch.rand(batch.known.shape) > 0.1).float())
-    terms = learner(batch, Stage(detect=True, retouch=True, balance=0.5))
+    terms = learner(batch, Stage(retouch=True, balance=0.5))
     assert set(terms) == {field.name for field in fields(LossWeights)}
     names, parameters = zip(*learner.named_parameters(), strict=True)
     seen = {}
@@ -67,7 +67,7 @@ def test_every_weight_turns_what_is_learnt(learner, batch, name):
         learner.rng.manual_seed(3)
         torch.manual_seed(3)
         learner.zero_grad()
-        learner.total(learner(batch, Stage(detect=True, retouch=True, balance=0.5))).backward()
+        learner.total(learner(batch, Stage(retouch=True, balance=0.5))).backward()
         gradient = torch.cat([p.grad.flatten() for p in learner.parameters() if p.grad is not None])
         directions.append(gradient / gradient.norm())
     assert float(directions[0] @ directions[1]) < 0.9999
@@ -76,7 +76,7 @@ def test_every_weight_turns_what_is_learnt(learner, batch, name):
 def test_a_loss_without_weight_is_not_computed(batch, tiny):
     options = VisionTraining(network=tiny)
     learner = VisionLearner(options, RetouchNetwork(tiny), Phrasebook(tiny))
-    terms = learner(batch, Stage(detect=True, retouch=True, balance=0.0))
+    terms = learner(batch, Stage(retouch=True, balance=0.0))
     assert set(terms) == {name for name, weight in learner.weights.items() if weight}
 
 
@@ -93,7 +93,7 @@ def test_clean_skin_is_what_lies_below_a_foreign_patch(learner, batch, monkeypat
     monkeypatch.setattr(
         learner, "_optional_terms", lambda b, made, clean, *rest: seen.update(clean=clean) or {}
     )
-    learner(laid, Stage(detect=True, retouch=True, balance=0.0))
+    learner(laid, Stage(retouch=True, balance=0.0))
     below = laid.marked.bool() & (laid.known > 0)
     truth = (laid.photo + laid.change) * below
     torch.testing.assert_close(seen["clean"] * below, truth, atol=1e-4, rtol=0)
@@ -106,11 +106,28 @@ def test_a_loss_without_its_teacher_is_refused(name, tiny):
         VisionLearner(options, RetouchNetwork(tiny), Phrasebook(tiny))
 
 
-def test_the_detector_stands_still_while_the_retoucher_is_polished(learner, batch):
-    terms = learner(batch, Stage(detect=False, retouch=True, balance=0.0))
-    assert "detection" not in terms
-    learner.total(terms).backward()
-    assert all(p.grad is None for p in learner.network.detector.parameters())
+@pytest.mark.parametrize("joint", [False, True])
+def test_results_teach_the_maps_once_they_may(learner, batch, joint):
+    terms = learner(batch, Stage(retouch=True, taught=0.0, joint=joint))
+    terms["change"].backward()
+    mapping = learner.network.detector.mapping.grad
+    assert (mapping is not None and bool(mapping.any())) == joint
+
+
+def test_true_maps_are_given_to_all_or_none(learner, batch, monkeypatch):
+    given = []
+    change = learner.network.change
+    monkeypatch.setattr(
+        learner.network,
+        "change",
+        lambda found, *rest: given.append(rest[0]) or change(found, *rest),
+    )
+    monkeypatch.setattr(losses, "shaken", lambda owners, share, rng: owners)
+    monkeypatch.setattr(losses, "asked_strengths", lambda batch, rng: batch.owners.new_ones(8, 14))
+    for taught in (1.0, 0.0):
+        learner(batch, Stage(retouch=True, taught=taught))
+    torch.testing.assert_close(given[0], batch.owners)
+    assert not torch.allclose(given[1], batch.owners, atol=0.05)
 
 
 def test_losses_are_least_at_the_truth():

@@ -52,7 +52,7 @@ def test_blocks_hear_the_words_and_the_mean_where_nobody_spoke(told, batch, tmp_
         torch.nn.init.normal_(block.modulation.project.weight, std=0.1)
     torch.nn.init.normal_(network.retoucher.to_change[0].weight, std=0.1)
     told.rng.manual_seed(0)
-    told.total(told(batch, Stage(True, True, 0.0))).backward()
+    told.total(told(batch, Stage(retouch=True))).backward()
     assert network.retoucher.words.weight.grad.abs().sum() > 0
     torch.testing.assert_close(network.retoucher.states, told.book.states)
     save_network(network, told.book.prompts, tmp_path)

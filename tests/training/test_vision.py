@@ -52,7 +52,7 @@ def test_training_learns_stops_and_goes_on(folder, tmp_path, options, batch):
         learner.load_state_dict(stored["learner"])
         learner.rng.manual_seed(0)
         with torch.no_grad():
-            totals.append(float(learner.total(learner(batch, Stage(True, True, 0.0)))))
+            totals.append(float(learner.total(learner(batch, Stage(retouch=True)))))
     assert totals[1] < 0.9 * totals[0]
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == list(range(20, 121, 20))
@@ -169,7 +169,7 @@ def test_pairs_have_no_say_about_words(batch, tiny):
     learner = VisionLearner(options, network, Phrasebook(tiny), Teachers(image_tower=tower))
     with torch.no_grad():
         for known in (True, False):
-            terms = learner(replace(batch, kinds_known=known), Stage(True, True, 0.0))
+            terms = learner(replace(batch, kinds_known=known), Stage(retouch=True))
             assert ("local" in terms) == known
 
 
@@ -181,7 +181,7 @@ def test_baselines_learn_what_they_are_told(name, batch, tiny):
     totals = []
     for _ in range(25):
         learner.rng.manual_seed(0)
-        totals.append(learner.total(learner(batch, Stage(True, True, 0.0))))
+        totals.append(learner.total(learner(batch, Stage(retouch=True))))
         optimiser.zero_grad()
         totals[-1].backward()
         optimiser.step()
@@ -232,7 +232,7 @@ def test_retouch_clip_learns_to_tell_kinds(batch):
     optimiser = torch.optim.AdamW(learner.parameters(), 1e-3)
     for _ in range(25):
         learner.rng.manual_seed(0)
-        loss = learner.total(learner(batch, Stage(True, False, 0.0)))
+        loss = learner.total(learner(batch, Stage(retouch=False)))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
