@@ -77,7 +77,7 @@ class VisionTraining:
     seed: int = 0
     rate: float = 1.2e-3
     crops: tuple[tuple[int, int], ...] = ((64, 48), (128, 14), (256, 4), (512, 1))
-    joint: float = 0.5
+    joint: float = 0.75
     polish: float = 0.25
     foreign: float = 0.15
     swapped: float = 0.15

@@ -16,11 +16,11 @@ from vision.vocabulary import NETWORK_KINDS
 from vision.weights_file import RETOUCH_FOLDER, load_calibration
 
 
-def test_the_boldest_choice_within_a_tenth_of_the_least_error():
-    scores = {(0.0, 1): 0.50, (0.5, 1): 0.48, (0.0, 2): 0.52, (0.5, 2): 0.50, (0.0, 3): 0.60}
-    assert calibrate._boldest(scores) == (0.5, 2)
-    assert calibrate._boldest({(0.0, 1): 0.5, (0.0, 3): 0.56}) == (0.0, 1)
-    assert calibrate._boldest({(0.5, 1): 0.5, (-0.5, 3): 0.5, (-0.5, 2): 0.5}) == (-0.5, 3)
+def test_the_plainest_choice_within_a_twentieth_of_the_least_error():
+    scores = {(0.0, 1): 0.52, (0.5, 1): 0.50, (-0.5, 1): 0.55, (0.0, 2): 0.499}
+    assert calibrate._plainest(scores) == (0.0, 1)
+    assert calibrate._plainest({(0.0, 1): 0.53, (0.5, 1): 0.50, (0.0, 2): 0.495}) == (0.5, 1)
+    assert calibrate._plainest({(0.0, 1): 0.60, (0.5, 2): 0.50, (0.0, 2): 0.505}) == (0.0, 2)
 
 
 def test_a_gate_names_every_kind_in_order():

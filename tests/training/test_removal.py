@@ -108,6 +108,19 @@ def test_overlap_is_one_for_the_true_mask_and_none_for_another(base, truth):
     assert wrong["iou"] == 0
 
 
+def test_what_a_face_brought_along_is_no_false_find(base, truth, monkeypatch):
+    mask = np.abs(truth.without["moles"] - truth.painted).mean(axis=2) > MASK
+    elsewhere = np.roll(mask, 40, axis=1) & ~mask & (base.skin > 0.5)
+    owners = np.zeros((len(NETWORK_KINDS), *mask.shape), np.float32)
+    owners[NETWORK_KINDS.index("moles")] = mask | elsewhere
+    sees = SimpleNamespace(kinds=NETWORK_KINDS, detect=lambda *_: SimpleNamespace(owners=owners))
+    found = []
+    for own in (elsewhere, np.zeros_like(mask)):
+        monkeypatch.setattr(evaluation, "own_marks", lambda base, own=own: own)
+        found.append(evaluation.precisions(truth, base, sees)["moles"]["iou"])
+    assert found[0] == 1 > found[1]
+
+
 def test_what_is_kept_stays_while_the_rest_goes(base):
     both = both_face(base, ("acne", "freckles"), 1)
     plain, told = (
