@@ -66,6 +66,9 @@ class VisionTraining:
         shaken: share of crops whose true map is moved and blurred before the retoucher sees it
             (PerTouch's perturbation), for those it will be given are never exact.
         paired: share of steps on before/after pairs, where there are any.
+        mix: share of what the run learnt in the weights that are written; the rest are those that
+            it began with. An average of weights keeps some of what each is better at (Wortsman et
+            al. 2022).
         losses: their weights.
         network: sizes and mechanisms.
     """
@@ -83,6 +86,7 @@ class VisionTraining:
     swapped: float = 0.15
     shaken: float = 0.3
     paired: float = 0.1
+    mix: float = 1.0
     losses: LossWeights = field(default_factory=LossWeights)
     network: NetworkConfig = field(default_factory=NetworkConfig)
 

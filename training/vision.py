@@ -61,6 +61,8 @@ def train(
     options = options or VisionTraining()
     torch.manual_seed(options.seed)
     network, found, aligned = RetouchNetwork(options.network), None, None
+    if options.mix < 1 and not teacher:
+        raise FreckleError("--mix needs weights to mix with; give --teacher FOLDER")
     if teacher:
         grow(network, load_network(teacher)[0])
         weights = (teacher / "model.safetensors").read_bytes()
@@ -73,11 +75,18 @@ def train(
             aligned = folder / "pairs"
             print(align_pairs(pairs, aligned), flush=True)
     book = Phrasebook(options.network)
+    begun = {name: value.clone() for name, value in network.state_dict().items()}
     learner = VisionLearner(options, network, book, teachers)
     _same_run(folder / "options.json", options)
 
     def save(average: VisionLearner) -> None:
-        save_network(average.network, book.prompts, out)
+        written = RetouchNetwork(options.network)
+        learnt = average.network.state_dict()
+        written.load_state_dict(
+            {name: value.to(learnt[name]).lerp(learnt[name], options.mix)
+             for name, value in begun.items()}
+        )  # fmt: skip
+        save_network(written, book.prompts, out)
 
     def batches(step: int) -> Batches:
         return sources(options, folder / "painted", found, aligned, step)
@@ -95,7 +104,7 @@ def _same_run(file: Path, options: VisionTraining) -> None:
     now = json.loads(json.dumps(asdict(options)))
     begun = json.loads(file.read_text()) if file.exists() else now
     for name, value in now.items():
-        if name not in ("minutes", "steps") and begun.get(name) != value:
+        if name not in ("minutes", "steps", "mix") and begun.get(name) != value:
             raise FreckleError(f"{file.parent} is a run with another {name}; give another --run")
     file.write_text(json.dumps(now, indent=1))
 
@@ -210,6 +219,10 @@ def main(
         float,
         typer.Option(min=0, max=1, help="share of the run after which results teach the maps"),
     ] = VisionTraining.joint,
+    mix: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="share of this run in the weights, beside --teacher's"),
+    ] = VisionTraining.mix,
     seed: Annotated[int, typer.Option(help="of painting, crops and weights")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
@@ -221,8 +234,8 @@ def main(
     )  # fmt: skip
     weights = _weights(weight or [])
     options = VisionTraining(
-        minutes, steps, variants, share, seed, rate, joint=joint, losses=LossWeights(**weights),
-        network=network,
+        minutes, steps, variants, share, seed, rate, joint=joint, mix=mix,
+        losses=LossWeights(**weights), network=network,
     )  # fmt: skip
     teachers = Teachers(
         Features(features) if features else None,
