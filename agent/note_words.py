@@ -48,6 +48,9 @@ def _say(topic: str, notes: list[Note], reason: str | None) -> str:
             return f"I cannot recognise {whats} yet, so I left that alone"
         case "cannot_guard":
             return f"I cannot recognise {whats} yet, so I cannot guard that by itself"
+        case "others_alike":
+            marks = listed(list(dict.fromkeys(plain(n.what) for n in notes)))
+            return f"what looks like {marks} to me was left alone: name them if they should go, too"
         case "none_to_keep":
             missing = listed(f"no {bare(n.what)}{place(n.what, n.where)}" for n in notes)
             return f"I found {missing} to keep"

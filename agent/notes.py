@@ -11,7 +11,7 @@ Topic = Literal[
     # from resolving
     "not_found", "not_learnt", "cannot_guard", "none_to_keep", "kept_already", "no_such_face",
     "lifted", "stays", "nothing_done", "at_limit", "not_kept", "too_narrow", "usual", "all_clear",
-    "whole", "tone_kept", "tone_lifted",
+    "whole", "tone_kept", "tone_lifted", "others_alike",
     # from marking
     "off_face", "partly_off", "kept_off_face", "kept_partly",
     # from acting

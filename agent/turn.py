@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeGuard, get_args
 from uuid import uuid4
 
+from agent.alike import left_alike
 from agent.desk import Desk, Result
 from agent.history import History
 from agent.lessons import Visit, lessons, rules
@@ -180,7 +181,7 @@ def _grant(chat: Chat, wishes: Sequence[Wish], deeds: Deeds) -> None:
             chat.focus = named_faces(wish.who, chat.desk.faces) or chat.focus
     present, notes = resolve(chat.history.present, wishes, chat.scene())
     chat.history = chat.history.then(present)
-    deeds.notes += notes
+    deeds.notes += (*notes, *left_alike(chat, wishes))
 
 
 def _needs_no_face(wish: Wish) -> bool:

@@ -223,11 +223,16 @@ def kinds_table(report: Report) -> str:
     for kind, n in {**means, "mean over kinds": _overall(means)}.items():
         lines.append(
             f"| {kind} | {n['faces']:.0f} | {n['before']:.1f} → {n['after']:.1f} |"
-            f" {n['removed']:.0%} | {n['selectivity']:.2f} | {n.get('precision', np.nan):.2f} |"
-            f" {n.get('iou', np.nan):.2f} | {n['clean']:.2f} |"
+            f" {n['removed']:.0%} | {n['selectivity']:.2f} | {_share(n.get('precision'))} |"
+            f" {_share(n.get('iou'))} | {n['clean']:.2f} |"
             f" {_step(n['off_before'], n['off_after'])} |"
         )
     return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    """A share, or a dash where no face shows enough of the kind to measure it."""
+    return "–" if value is None or np.isnan(value) else f"{value:.2f}"
 
 
 def _step(before: float, after: float) -> str:
