@@ -137,7 +137,7 @@ def train_clip(
 
         return draw
 
-    schedule = Schedule(minutes, steps, 1e-3, 0.25, seed)
+    schedule = Schedule(minutes, steps, 1e-3, seed)
     out = folder / "clip"
     run(learner, batches, schedule, out, lambda average: save_image_tower(average.tower, out))
     return out

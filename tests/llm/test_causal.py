@@ -73,8 +73,9 @@ def test_the_loss_falls_and_the_adapter_answers_alike_after_reload(tiny, tmp_pat
             for model in (before, again, untuned)
         ]
         assert raws[0].content == raws[1].content
-        assert raws[0].response_metadata == raws[1].response_metadata
-        differ += raws[0].response_metadata != raws[2].response_metadata
+        one, same, other = (raw.response_metadata["logprob"] for raw in raws)
+        assert same == pytest.approx(one, rel=1e-5)  # sums are not always taken in the same order
+        differ += abs(other - one) > 1e-3 * abs(one)
     assert differ == 3
     # The product asks an adapter as it was tuned: without instructions.
     parsed = load_parser(Settings(model=adapter)).parse("undo")

@@ -46,17 +46,17 @@ def painted(picture: bytes, plain: bytes, colour: tuple[int, ...]) -> np.ndarray
 def test_the_overlay_paints_the_kinds_that_are_ticked_and_names_the_mark_that_is_clicked_on(mia):
     mia.look("Found")
     everything, shown = mia.overlay(), kinds(mia)
-    assert {"wrinkles", "moles"} <= set(shown)
+    assert {"wrinkles", "dark_spots"} <= set(shown)
     for kind in shown:
         show(mia, kind, False)
     nothing = mia.overlay()
-    for kind in ("wrinkles", "moles"):
+    for kind in ("wrinkles", "dark_spots"):
         show(mia, kind, True)
         one = mia.overlay()
         assert painted(everything, nothing, colour_of(mia, kind)).any()
         place = painted(one, nothing, colour_of(mia, kind))
         assert place.any()
-        other = colour_of(mia, "moles" if kind == "wrinkles" else "wrinkles")
+        other = colour_of(mia, "dark_spots" if kind == "wrinkles" else "wrinkles")
         assert not painted(one, nothing, other).any()
         if kind == "wrinkles":
             show(mia, kind, False)
@@ -64,10 +64,10 @@ def test_the_overlay_paints_the_kinds_that_are_ticked_and_names_the_mark_that_is
 
     click(mia, place)
     mia.the("spot-remove").wait_for()
-    assert "mole" in mia.the("pointed").inner_text()
+    assert "dark spot" in mia.the("pointed").inner_text()
     before = mia.seen()
     mia.answer_to(mia.the("spot-remove").click)
-    assert mia.heard() == ["remove this mole"]
+    assert mia.heard() == ["remove this dark spot"]
     assert mia.seen()[0] == before[0] and mia.seen()[1] != before[1]
 
 
