@@ -18,14 +18,15 @@ from vision.vocabulary import Kind, expand_kind
 if TYPE_CHECKING:
     from agent.turn import Chat
 
-# What the kinds asked for are taken for most often, on photos of people (README, "Limits").
+# Small flat marks of about one colour. Pimples taken for freckles were seen on photos (README,
+# "Limits"); the other pairs differ as little to the eye.
 ALIKE: dict[str, tuple[Kind, ...]] = {
     "acne": ("freckles", "dark_spots"),
     "dark_spots": ("freckles",),
     "freckles": ("dark_spots",),
     "blemishes": ("freckles",),
 }
-# A smaller share of the face is not worth a word: some twenty marks.
+# A smaller share of the face is not worth a word.
 WORTH_A_WORD = 0.003
 
 

@@ -250,8 +250,8 @@ def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None)
 
 
 def _density(parts: dict[str, Tensor]) -> Tensor:
-    """(B, K, 3, H, W) as this face and this camera show it; it takes a third of a batch's time, so
-    nothing is copied."""
+    """(B, K, 3, H, W) as this face and this camera show it; the largest of all tensors here, so it
+    is changed in place."""
     density = parts["density"].float().mul_(base.STEP * parts["tint"][..., None, None])
     bleed, blue = parts["camera"].T[:, :, None, None, None]
     red, green = density[:, :, 0], density[:, :, 1]
