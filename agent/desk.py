@@ -63,6 +63,10 @@ class Desk:
     def faces(self) -> tuple[Box, ...]:
         return tuple(face.face.box for face in self.analysis.faces)
 
+    def reached(self, faces: set[int]) -> set[int]:
+        """These faces, and those that edits of them may touch."""
+        return self.analysis.reached(faces)
+
     @cached_property
     def scene(self) -> PhotoScene:
         """What kind of photo it is, as memory knows it."""

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Literal
 
 from agent.notes import Note, Topic
-from agent.places import Spot, inside, meet, narrower, shared_place
 from agent.scene import Scene, named_faces
 from agent.state import Conversation, Held, Made, binds, lay, same_kind
 from agent.toning import kept_whole, opened, same_place
 from agent.wishes import own_words
 from llm.commands import Adjust, Allow, Restore, Who
 from vision import plan
+from vision.places import Placed, Spot, inside, meet, narrower, shared_place
 from vision.vocabulary import LEARNT_KINDS, Kind, Region, default_region, expand_kind
 
 
@@ -29,6 +29,7 @@ class Draft:
         self.notes: list[Note] = []
         self.fresh: list[Held] = []  # keeps of this very message
         self.spared: set[int] = set()  # faces that this message wants left alone, by name
+        self.crowds: list[Held] = []  # of the fresh ones, those that name no face
         self.serial = 0
 
     def _lay(
@@ -59,11 +60,14 @@ class Draft:
         return known
 
     def _spoken(self, wish: Allow | Adjust | Restore, face: int) -> Spot | None:
-        """The place that was said; None where it is only the default."""
-        default = default_region(wish.what)
-        if wish.where == [default] and wish.side is None:
+        """The place that was said; None where it is only the default. Of feedback on whatever was
+        done, a side alone is the side of where that is, wherever: then `where` is empty."""
+        if wish.where != [default_region(wish.what)]:
+            return Spot(tuple(wish.where), wish.side, face)
+        if wish.side is None:
             return None
-        return Spot(tuple(wish.where), wish.side, face)
+        anywhere = not isinstance(wish, Allow) and wish.what in ("last", "everything")
+        return Spot(() if anywhere else tuple(wish.where), wish.side, face)
 
     def _note(
         self, topic: Topic, what: str = "", where: Sequence[Region] = (), reason: str | None = None,
@@ -73,11 +77,12 @@ class Draft:
 
     # -- what keeps let be ------------------------------------------------------------------------
 
-    def _may(self, edit: plan.Edit, who: Who | None) -> bool:
+    def _may(self, edit: plan.Edit, who: Who | None, named: Kind) -> bool:
         """Whether keeps let this edit be; older ones of what it names give way.
 
         "Everyone's acne, but leave the man on the left alone": a face that a keep names is more
-        specific than everyone.
+        specific than everyone; so is one that the edit names. "Blemishes" names no kind: what is
+        kept stays.
         """
         crowd = who in (None, "everyone")
         for held in [held for held in self.keeps if meet(held.keep, edit)]:
@@ -87,12 +92,18 @@ class Draft:
                 if held not in self.fresh:
                     self._lifted(held, edit)
                 self._release(held, (edit.what,))
+            elif same_kind(held.keep, edit) and held in self.crowds and not crowd:
+                self._give_way(held, edit)
             elif same_kind(held.keep, edit) and held in self.fresh:
                 if inside(held.keep, edit) and not narrower(edit, held.keep):
                     self._note("stays", edit.what, edit.where)
                     return False
             elif same_kind(held.keep, edit) and narrower(held.keep, edit):
                 self._note("stays", edit.what, held.keep.where, held.reason)
+            elif same_kind(held.keep, edit) and named != edit.what and held.origin != "policy":
+                self._note("stays", edit.what, held.keep.where, held.reason)
+                if inside(held.keep, edit):
+                    return False
             elif same_kind(held.keep, edit):
                 self._lifted(held, edit)
                 self._give_way(held, edit)
@@ -102,13 +113,13 @@ class Draft:
         if held.origin != "policy":
             self._note("lifted", edit.what, edit.where, held.reason)
 
-    def _give_way(self, held: Held, edit: plan.Edit) -> None:
-        """Take from a keep the regions that an edit covers; an edit inside one wins there."""
+    def _give_way(self, held: Held, place: Placed) -> None:
+        """Take from a keep the regions that a place covers; an edit inside one wins there."""
         at = self.keeps.index(held)
         left = tuple(
             region
             for region in held.keep.where
-            if not inside(edit, replace(held.keep, where=(region,)))
+            if not inside(place, replace(held.keep, where=(region,)))
         )
         self.keeps[at : at + 1] = [replace(held, keep=replace(held.keep, where=left))] * bool(left)
 

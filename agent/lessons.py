@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from agent.places import meet
 from agent.scene import Scene
 from agent.state import Conversation, Held, Made, Toned
 from agent.toning import kept_whole, shared, total
@@ -14,6 +13,7 @@ from llm.commands import Command, Keep, Reduce, Tone
 from memory.observation import Observation, Preference, Source
 from memory.scene import PhotoScene
 from vision import plan
+from vision.places import meet
 from vision.vocabulary import Kind, expand_kind
 
 

@@ -139,6 +139,10 @@ def _say_act(topic: str, notes: list[Note]) -> str:
                 "split": "here are both, side by side",
                 "mask": "here is where the photo was edited",
             }[what]
+        case "shown":
+            return f"here is where I find {noun(what)}"
+        case "none_to_show":
+            return f"I find no {bare(what)} to show"
         case "saved":
             return f"saved as {what}"
         case "not_saved":

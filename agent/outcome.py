@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from vision.photo import Photo
+    from vision.vocabulary import Kind
 
 Outcome = Literal["changed", "answered", "nothing", "asked"]
 
@@ -24,9 +25,10 @@ class Reply:
     """What one message led to.
 
     `outcome`: the photo "changed"; a question was "answered"; a change was asked for but "nothing"
-    changed; or the agent "asked" back. `view` is what the user wants to look at, `saved` the file
-    that "save it" wrote. `identity` is the likeness of each edited face to itself, by its number
-    from 0 on the left: 1 where it looks as it did (`vision.identity`).
+    changed; or the agent "asked" back. `view` is what the user wants to look at (of `shown`, where
+    a mask of kinds is meant: `Session.spread`), `saved` the file that "save it" wrote. `identity`
+    is the likeness of each edited face to itself, by its number from 0 on the left: 1 where it
+    looks as it did (`vision.identity`).
     """
 
     text: str
@@ -34,6 +36,7 @@ class Reply:
     outcome: Outcome
     photo: Photo = field(repr=False)
     view: View | None = None
+    shown: tuple[Kind, ...] = ()
     saved: Path | None = None
     identity: Mapping[int, float] = field(default_factory=dict)
 

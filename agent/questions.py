@@ -70,6 +70,8 @@ class WhichFace:
         words = [word for word in _words(text) if word not in _FILLERS]
         if words == [] and "one" in _words(text):
             words = ["1"]
+        if counted := _counted(words, _words(text), len(faces)):
+            return counted
         chosen: set[int] = set()
         for word in words:
             who = _who(word)
@@ -152,6 +154,16 @@ class DidYouMean:
 
     def no(self, text: str) -> bool:
         return bool(words := _words(text)) and set(words) <= _NO
+
+
+def _counted(words: list[str], said: list[str], faces: int) -> tuple[int, ...]:
+    """The face meant by "second from the left" of so many; empty where it is none such."""
+    match words:
+        case [number, ("left" | "right") as end] if "from" in said:
+            who = _who(number)
+            if isinstance(who, int) and who <= faces:
+                return (who - 1 if end == "left" else faces - who,)
+    return ()
 
 
 def wording(turn: Turn) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from agent.note_words import note_texts
 from agent.notes import Note
-from agent.places import inside
 from agent.rethink import missed
 from agent.state import Conversation, Filled, Held, Made, Toned, same_kind
 from agent.tone_words import tone_changes, tone_listing
 from agent.words import are, listed, noun, percent, place, plain, sentence, were
+from vision.places import inside
 from vision.plan import Edit
 
 if TYPE_CHECKING:

@@ -9,29 +9,56 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from agent.draft import Draft
 from agent.notes import Note
-from agent.places import inside, meet, narrower
 from agent.scene import Scene
-from agent.state import Conversation, Filled, Held, Made, Toned, binds, latest, same_kind, tidy
+from agent.state import (
+    Conversation,
+    Filled,
+    Held,
+    Made,
+    Toned,
+    binds,
+    latest,
+    lay,
+    same_kind,
+    tidy,
+)
 from agent.toning import add_tone, change_tones, set_tone, usual_tones
 from agent.usual import of_auto, of_plain_words
 from agent.wishes import Wish, in_force_order, in_range, name, own_words
 from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone
 from vision import plan
-from vision.vocabulary import FACELESS, LEARNT_KINDS, PERMANENT_KINDS, expand_kind
+from vision.places import Spot, inside, meet, narrower, shared_place, widest
+from vision.vocabulary import (
+    FACELESS,
+    LEARNT_KINDS,
+    PERMANENT_KINDS,
+    Region,
+    default_region,
+    expand_kind,
+)
 
 
 def resolve(
-    before: Conversation, wishes: Sequence[Wish], scene: Scene
+    before: Conversation,
+    wishes: Sequence[Wish],
+    scene: Scene,
+    focus: Sequence[tuple[int, ...]] = (),
 ) -> tuple[Conversation, tuple[Note, ...]]:
     """The conversation after these wishes of one message, and what to say about them.
 
-    Where nothing is different, it is `before` itself.
+    `focus` has for each wish the faces that it means where it names none, if that differs from the
+    scene's. Where nothing is different, it is `before` itself.
     """
+    if any(isinstance(wish, Restore) for wish in wishes):
+        scene = replace(scene, plain=False)  # "no, the other cheek": as strong as it was
     draft = _Granted(before, scene)
     for serial, wish in in_force_order(wishes, before.last):
+        if focus:
+            draft.scene = replace(scene, focus=focus[serial - before.last - 1])
         draft.obey(wish, serial)
     after = Conversation(
         tuple(tidy(draft.edits, draft.keeps)),
@@ -44,8 +71,8 @@ def resolve(
 
 
 def _without_serials(one: Conversation) -> tuple:
-    plan = one.plan(())
-    return plan.edits, plan.tones, one.keeps, one.fills
+    edits = tuple(made.edit for made in one.edits)
+    return edits, tuple(toned.tone for toned in one.tones), one.keeps, one.fills
 
 
 class _Granted(Draft):
@@ -87,7 +114,7 @@ class _Granted(Draft):
         if asked and not there:
             self._note("not_found", name(asked[0], wish.what), where)
         for edit in there:
-            if edit.strength == 0 or self._may(edit, wish.who):
+            if edit.strength == 0 or self._may(edit, wish.who, wish.what):
                 self._lay_usual(edit, wish)
                 for part in self._inside_keeps(self.edits[-1].edit):
                     if self.scene.found(part) > 0:
@@ -107,8 +134,9 @@ class _Granted(Draft):
     def _keep(self, wish: Keep) -> None:
         faces = self._faces(wish.who, self._everyone)
         where = tuple(wish.where)
+        crowd = wish.who in (None, "everyone")
         if wish.what == "everything":
-            self.spared |= set(faces) if wish.who not in (None, "everyone") else set()
+            self.spared |= set() if crowd else set(faces)
             for face in faces:
                 self._guard(Held(plan.Keep("everything", where, face, wish.side)))
             return
@@ -118,7 +146,8 @@ class _Granted(Draft):
             for kind in expand_kind(wish.what):
                 words = own_words(kind, wish.phrase)
                 keep = plan.Keep(kind, where, face, wish.side, words)
-                self._guard(Held(keep, guarded=kind in known))
+                self._guard(held := Held(keep, guarded=kind in known))
+                self.crowds += [held] * crowd
                 edit = plan.Edit(kind, where, 1.0, face, wish.side, words)
                 shown |= kind in known and self.scene.found(edit) > 0
         if known and not shown:
@@ -134,15 +163,21 @@ class _Granted(Draft):
         touched = False
         for face in self._faces(wish.who, self._everyone):
             spot = self._spoken(wish, face)
+            anywhere = Spot((default_region(wish.what),), None, face)
             for held in [held for held in self.keeps if held.keep.face == face]:
                 named = wish.what == "everything" or held.keep.what in (*kinds, "everything")
                 named &= wish.what == "everything" or held.keep.mask is None
                 if not named or (spot and not meet(held.keep, spot)):
                     continue
+                whole = held.keep.what == "everything" != wish.what
+                if whole and narrower(held.keep, spot or anywhere):
+                    continue  # a place that is kept whole is more specific than a kind anywhere
                 touched = True
                 if spot and narrower(spot, held.keep):
-                    self._note("too_narrow", wish.what, spot.where)
-                elif held.keep.what == "everything" != wish.what:
+                    self._give_way(held, spot)
+                    if held in self.keeps:
+                        self._note("too_narrow", wish.what, spot.where)
+                elif whole:
                     self._release(held, kinds)
                 else:
                     self.keeps.remove(held)
@@ -155,7 +190,7 @@ class _Granted(Draft):
         faces: tuple[int, ...] = ()
         if set(wish.where) - set(FACELESS):
             faces = self._faces(wish.who, self.scene.focus)
-        for region in dict.fromkeys(wish.where):
+        for region in widest(wish.where):  # where places overlap, amounts would add up
             for face in (None,) if region in FACELESS else faces:
                 tone = plan.Tone(wish.attribute, region, wish.amount, face, wish.side)
                 if not self._light_may(tone, wish.who):
@@ -185,11 +220,14 @@ class _Granted(Draft):
             for made in meant:
                 self._set(made, change)
         else:
-            things = {(made.edit.phrase, made.edit.what, made.edit.face): made for made in meant}
-            for made in things.values():
-                for region in wish.where:
-                    spot = replace(made.edit, where=(region,), side=wish.side)
-                    self._feedback_at(replace(made, edit=spot), change)
+            things: dict[tuple, list[Made]] = {}
+            for made in meant:
+                named = made.edit.phrase, made.edit.what, made.edit.face
+                things.setdefault(named, []).append(made)
+            for some in things.values():
+                for where in self._places(wish, some):
+                    spot = replace(some[-1].edit, where=where, side=wish.side)
+                    self._feedback_at(replace(some[-1], edit=spot), change)
         same = self._amounts() == before
         if same and not fills and len(self.notes) == noted:
             self._note("at_limit", wish.what, wish.where)
@@ -224,24 +262,40 @@ class _Granted(Draft):
         said = replace(made, edit=edit, serial=self.serial, reason=None)
         self.edits[self.edits.index(made)] = said
 
+    def _places(self, wish: Adjust | Restore, meant: Sequence[Made]) -> list[tuple[Region, ...]]:
+        """The places that feedback names, each as regions: one by one where they were said, or all
+        that the edits meant have."""
+        spoken = self._spoken(wish, 0)
+        if spoken is None or spoken.where:
+            return [(region,) for region in widest(wish.where)]
+        return [tuple(dict.fromkeys(region for made in meant for region in made.edit.where))]
+
     def _feedback_at(self, asked: Made, change: Callable[[float], float]) -> None:
-        """Feedback at a spoken place (the place of `asked`): edits inside it change; of a wider
-        one, the place becomes an edit of its own."""
+        """Feedback at a spoken place (the place of `asked`): what edits have in common with it
+        changes, by itself where they go beyond it; what nobody edited starts from 0."""
         spot = asked.edit
-        mine = [made for made in self.edits if same_kind(made.edit, spot)]
-        within = [made for made in mine if inside(spot, made.edit)]
-        over = [made.edit.strength for made in mine if inside(made.edit, spot)]
-        exact = any(inside(made.edit, spot) for made in within)
-        if not exact and (over or not within):
-            strength = in_range(change(over[-1] if over else 0.0))
-            # A part is given back whole, also where too little shows to be called found.
-            if (over and strength == 0) or self.scene.found(spot) > 0:
-                self._lay(replace(spot, strength=strength), asked.named)
-            else:
-                self._note("not_found", name(spot), spot.where)
-        for made in within:
-            strength = in_range(change(made.edit.strength))
-            self._lay(replace(made.edit, strength=strength), made.named)
+        mine = [made for made in self.edits if same_kind(made.edit, spot) and meet(made.edit, spot)]
+        shown = False
+        for made in mine or [replace(asked, edit=replace(spot, strength=0.0))]:
+            where, side = shared_place(made.edit, spot)
+            part = replace(made.edit, where=where, side=side)
+            part = replace(part, strength=in_range(change(made.edit.strength)))
+            if any(self._shut(held.keep, part, made in mine and made.edit) for held in self.keeps):
+                self._note("stays", name(part), part.where)
+                shown = True
+            # What was found as a whole may show too little in a part; given back, it always is.
+            elif self.scene.found(part) > 0 or (made in mine and part.strength == 0):
+                self._lay(part, made.named)
+                shown = True
+        if not shown:
+            self._note("not_found", name(spot), spot.where)
+
+    @staticmethod
+    def _shut(keep: plan.Keep, part: plan.Edit, of: plan.Edit | Literal[False]) -> bool:
+        """Whether a part would overrule a keep that what it is a part `of`, if anything, does not:
+        feedback names no kind to be touched, so a keep stays."""
+        overruling = of and narrower(of, keep)
+        return same_kind(keep, part) and narrower(part, keep) and not overruling
 
     # -- auto -----------------------------------------------------------------------------------
 
@@ -256,22 +310,28 @@ class _Granted(Draft):
         done = False
         for face in faces:
             for kind in LEARNT_KINDS:
-                mine = [made for made in self.edits if made.edit.what == kind]
-                if any(made.edit.face == face and made.named != "auto" for made in mine):
-                    continue  # said outright: not left to taste
+                outright = [
+                    made
+                    for made in self.edits
+                    if (made.edit.what, made.edit.face) == (kind, face) and made.named != "auto"
+                ]
                 if kind in PERMANENT_KINDS and kind not in ruled:
-                    if self.scene.found(plan.Edit(kind, ("face",), 1.0, face)) > 0:
+                    whole = plan.Edit(kind, ("face",), 1.0, face)
+                    if not outright and self.scene.found(whole) > 0:
                         self._hold(Held(plan.Keep(kind, ("face",), face), "policy"))
                     continue
                 for edit, reason in of_auto(wish, kind, face, self.scene.usual):
                     kept = any(binds(held.keep, edit) for held in self.keeps)
-                    if kept or self.scene.found(edit) == 0:
+                    said = any(inside(made.edit, edit) for made in outright)  # not left to taste
+                    if kept or said or self.scene.found(edit) == 0:
                         continue
                     known = any(made.edit == edit for made in self.edits)
                     self._lay(edit, "auto", reason)
                     done |= edit.strength > 0
                     if reason is not None and not known:
                         self._note("usual", kind, edit.where, reason, edit.strength)
+                for made in outright:
+                    self.edits = lay(self.edits, made)
         proposals = usual_tones(wish, faces, self.scene.usual, self.tones, self.keeps)
         for tone, reason in list(proposals):
             if not any(toned.tone == tone for toned in self.tones):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from agent import reply as replies
 from agent.chat_log import keep_chat
 from agent.desk import Result
+from agent.forgetting import forget
 from agent.history import History
 from agent.lessons import standing_keeps
 from agent.marked import hold, mark
@@ -29,7 +30,7 @@ from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
 from agent.report import Report, turn_report
 from agent.state import Conversation
-from agent.turn import Chat, Deeds, carry_out, forget, learn_saved, unclear_faces
+from agent.turn import Chat, Deeds, carry_out, learn_saved, unclear_faces
 from agent.usual import leaves_open
 from llm.commands import Command, Redo, Reset, Turn, Undo
 from vision.errors import FreckleError
@@ -355,7 +356,7 @@ class Session:
             before=before,
             after=after,
             edits=list(zip(after.edits, measured.edits, strict=True)),
-            kept=list(zip(after.guards(chat.in_focus), measured.kept, strict=True)),
+            kept=list(zip(chat.guards(), measured.kept, strict=True)),
             fills=list(zip(after.fills, measured.fills, strict=True)),
             tones=list(zip(after.tones, measured.tones, strict=True)),
             identity=measured.identity,
@@ -388,7 +389,9 @@ class Session:
         self.reports.append(report)
         deeds = deeds or Deeds()
         same = result.measurement.identity
-        return Reply(text, report, outcome, result.photo, deeds.view, deeds.saved, same)
+        return Reply(
+            text, report, outcome, result.photo, deeds.view, deeds.shown, deeds.saved, same
+        )
 
 
 def default_output(path: Path) -> Path:

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import Literal
 
-from agent.places import Spot, inside, meet
 from llm.commands import State, StateEdit, Who
+from vision.places import Spot, inside, meet
 from vision.plan import Edit, Fill, Keep, Plan, Tone
 from vision.vocabulary import Kind, Region, Side
 
 Origin = Literal["said", "remembered", "policy"]
+Reached = Callable[[set[int]], set[int]]  # of faces that are edited, all that this may touch
 
 
 @dataclass(frozen=True)
@@ -100,20 +101,21 @@ class Conversation:
         """The serial of what touched an edit, an area or a tone last, 0 where there is none."""
         return _last(self.edits, self.fills, self.tones)
 
-    def guards(self, focus: tuple[int, ...]) -> tuple[Held, ...]:
-        """The keeps to render: those of faces that somebody edits, marks or looks at, and all where
-        tones may reach any face."""
+    def guards(self, focus: tuple[int, ...], reached: Reached) -> tuple[Held, ...]:
+        """The keeps to render: those of faces that what is edited or marked can reach, or where
+        nothing is, of those that somebody looks at; all where tones may reach any face."""
         if self.tones:
             return tuple(held for held in self.keeps if held.guarded)
         edited = {made.edit.face for made in self.edits}
-        faces = edited | {filled.fill.face for filled in self.fills} or set(focus)
+        edited |= {filled.fill.face for filled in self.fills}
+        faces = reached(edited) if edited else set(focus)
         return tuple(held for held in self.keeps if held.guarded and held.keep.face in faces)
 
-    def plan(self, focus: tuple[int, ...]) -> Plan:
+    def plan(self, focus: tuple[int, ...], reached: Reached) -> Plan:
         """What to render: every edit in order, the `guards` in order, every area and tone."""
         return Plan(
             edits=tuple(made.edit for made in self.edits),
-            keeps=tuple(held.keep for held in self.guards(focus)),
+            keeps=tuple(held.keep for held in self.guards(focus, reached)),
             fills=tuple(filled.fill for filled in self.fills),
             tones=tuple(toned.tone for toned in self.tones),
         )

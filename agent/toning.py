@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
-from agent.places import Spot, inside, meet, narrower, parts
 from agent.state import Held, Toned
 from agent.usual import LEAST
 from llm.commands import Auto
 from memory.observation import Preference
 from memory.recall import MILD
+from vision.places import Spot, inside, meet, parts, shared_place
 from vision.plan import Keep, Opening, Tone
 from vision.vocabulary import FACELESS, Region, ToneAttribute
 
@@ -36,20 +36,22 @@ def change_tones(
 ) -> list[Toned]:
     """Make the `meant` tones weaker or stronger by a change of their size (0..1), never of sign.
 
-    Of one that is wider than the place spoken, only that place changes: what is to go there is
-    taken off by a tone of its own.
+    Of one that lies beyond the place spoken, too, only that place changes: what is to go there is
+    taken off by a tone of its own. A place without regions is that of each tone, on its side.
     """
     after = list(tones)
     for toned in meant:
         tone = toned.tone
         parts = [tone]
         if spoken is not None:
-            here = replace(spoken, face=spoken.face if tone.face is None else tone.face)
-            place = toned.spot(here.face)
-            if narrower(here, place):
-                parts = [_part(tone, region, here) for region in here.where]
-            elif not inside(here, place):
+            face = spoken.face if tone.face is None else tone.face
+            here = Spot(spoken.where or (tone.where,), spoken.side, face)
+            place = toned.spot(face)
+            if not meet(here, place):
                 continue
+            if not inside(here, place):
+                where, side = shared_place(here, place)
+                parts = [_part(tone, region, Spot(where, side, face)) for region in where]
         step = _sized(tone, change) - tone.amount
         for part in parts:
             after = add_tone(after, replace(part, amount=step), serial)

@@ -7,19 +7,20 @@ wins; undo, save and the like act in between, each on what stands at that moment
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
 from uuid import uuid4
 
 from agent.alike import left_alike
 from agent.desk import Desk, Result
+from agent.forgetting import forget
 from agent.history import History
 from agent.lessons import Visit, lessons, rules
 from agent.notes import Note
 from agent.resolve import Wish, resolve
 from agent.scene import Scene, by_size, clearly_largest, named_faces
-from agent.state import Conversation
+from agent.state import Conversation, Held
 from agent.usual import TRUSTED
 from llm import commands as say
 from memory.observation import Observation, Preference, Source
@@ -27,7 +28,7 @@ from memory.preferences import Preferences
 from memory.store import StoreError
 from vision import plan
 from vision.errors import FreckleError, NothingToDo
-from vision.vocabulary import FACELESS, LEARNT_KINDS, expand_kind
+from vision.vocabulary import FACELESS, LEARNT_KINDS, Kind, default_region, expand_kind
 
 View = Literal["before", "after", "split", "mask"]
 # Commands whose `who` puts a face in focus. "Leave the man on the left alone" does not.
@@ -66,7 +67,11 @@ class Chat:
         return tuple(by_size(self.desk.faces)[:1])
 
     def result(self) -> Result:
-        return self.desk.result(self.history.present.plan(self.in_focus))
+        return self.desk.result(self.history.present.plan(self.in_focus, self.desk.reached))
+
+    def guards(self) -> tuple[Held, ...]:
+        """The keeps that bind the present result, in the order in which it measures them."""
+        return self.history.present.guards(self.in_focus, self.desk.reached)
 
     def scene(self) -> Scene:
         return Scene(
@@ -100,6 +105,7 @@ class Deeds:
 
     notes: list[Note] = field(default_factory=list)
     view: View | None = None
+    shown: tuple[Kind, ...] = ()
     saved: Path | None = None
 
 
@@ -176,10 +182,13 @@ def _grant(chat: Chat, wishes: Sequence[Wish], deeds: Deeds) -> None:
         if len(able) < len(wishes):
             deeds.notes.append(Note("no_face"))
         wishes = able
+    chosen, focus = chat.focus is not None, []
     for wish in wishes:
         if isinstance(wish, CHOOSING) and wish.who is not None:
             chat.focus = named_faces(wish.who, chat.desk.faces) or chat.focus
-    present, notes = resolve(chat.history.present, wishes, chat.scene())
+        focus.append(chat.in_focus)
+    # Where no face was chosen before, one that the message names is meant by all of it.
+    present, notes = resolve(chat.history.present, wishes, chat.scene(), focus if chosen else ())
     chat.history = chat.history.then(present)
     deeds.notes += (*notes, *left_alike(chat, wishes))
 
@@ -207,14 +216,34 @@ def _act(chat: Chat, command: say.Command, deeds: Deeds) -> None:
         case say.Forget():
             forget(chat, command.what, deeds)
         case say.Show():
-            deeds.view = command.view
-            deeds.notes.append(Note("view", command.view))
+            _show(chat, command, deeds)
         case say.Save():
             _save(chat, deeds)
         case say.Unsupported():
             deeds.notes.append(Note("unsupported", command.phrase))
         case say.Explain() | say.Help() | say.Chat():
             deeds.notes.append(Note(command.do))
+
+
+def _show(chat: Chat, command: say.Show, deeds: Deeds) -> None:
+    """A view; the mask of a kind is where that kind is found, edited or not."""
+    deeds.view, what = command.view, command.what
+    if command.view != "mask" or what is None or what == "last" or what == "everything":
+        deeds.notes.append(Note("view", command.view))
+        return
+    known = tuple(kind for kind in expand_kind(what) if kind in LEARNT_KINDS)
+    there = [
+        kind
+        for kind in known
+        for face in chat.in_focus
+        if chat.desk.found(plan.Edit(kind, (default_region(kind),), 1.0, face)) > 0
+    ]
+    if there:
+        deeds.shown = known
+        deeds.notes.append(Note("shown", what))
+    else:
+        deeds.view = None
+        deeds.notes.append(Note("none_to_show" if known else "not_learnt", what))
 
 
 def _walk(chat: Chat, steps: int, topic: Literal["undone", "redone"], deeds: Deeds) -> None:
@@ -318,53 +347,6 @@ def _habit(topic: Literal["learnt", "rule"], seen: Observation) -> Note:
     what = seen.phrase or seen.kind
     number = seen.amount if seen.polarity == "shift" else seen.strength
     return Note(topic, what, (seen.region,), strength=number)
-
-
-def forget(chat: Chat, what: str, deeds: Deeds) -> None:
-    """Delete a kind, an attribute of tone or "everything" for good; what memory brought of it to
-    this photo goes with it.
-
-    Earlier states keep their keeps, so that undo shows what it showed, but not where from.
-    """
-    if chat.user is None:
-        deeds.notes.append(Note("no_user"))
-        return
-    gone = chat.memory.forget(chat.user, what)  # type: ignore[arg-type]
-    kinds = expand_kind(what) if what != "everything" else ()  # type: ignore[arg-type]
-    chat.known = None
-    chat.forgotten |= {what, *kinds}
-    chat.corrected = {kind for kind in chat.corrected if kinds and kind not in kinds}
-    keeps = tuple(
-        held
-        for held in chat.history.present.keeps
-        if held.origin != "remembered" or (kinds and held.keep.what not in kinds)
-    )
-    freed = replace(chat.history.present, keeps=keeps)
-    chat.history = chat.history.then(freed).map(lambda state: _unremembered(state, kinds))
-    deeds.notes.append(Note("forgotten" if gone else "nothing_to_forget", what))
-
-
-def _unremembered(state: Conversation, kinds: Sequence[str]) -> Conversation:
-    def forgotten(what: str) -> bool:
-        return not kinds or what in kinds
-
-    return replace(
-        state,
-        edits=tuple(
-            replace(made, reason=None) if forgotten(made.edit.what) else made
-            for made in state.edits
-        ),
-        tones=tuple(
-            replace(toned, reason=None) if forgotten(toned.tone.attribute) else toned
-            for toned in state.tones
-        ),
-        keeps=tuple(
-            replace(held, reason=None)
-            if held.origin == "remembered" and forgotten(held.keep.what)
-            else held
-            for held in state.keeps
-        ),
-    )
 
 
 def _save(chat: Chat, deeds: Deeds) -> None:

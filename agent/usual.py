@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from agent.places import Spot, inside, narrower, parts
 from llm.commands import Auto, Reduce
+from llm.words import find_numbers, split
 from memory.observation import Preference
 from memory.recall import MILD
+from vision.places import Spot, inside, narrower, parts
 from vision.plan import Edit
 from vision.vocabulary import Kind, default_region
 
@@ -22,7 +23,8 @@ _MEASURED = re.compile(r"\d|\bhal(f|ve)|\bpercent|\bmedium|\bmoderate", re.IGNOR
 def leaves_open(text: str) -> bool:
     """Whether a message gives no strength in numbers, so that plain words ("soften") mean the
     usual one. Words of degree need no check: they set another strength than plain words do."""
-    return _MEASURED.search(text) is None
+    spelt = any(one.value == MILD and not one.plain for one in find_numbers(split(text).forms))
+    return not spelt and _MEASURED.search(text) is None
 
 
 def of_plain_words(wish: Reduce, edit: Edit, usual: Sequence[Preference]) -> Preference | None:

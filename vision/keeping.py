@@ -10,6 +10,7 @@ import numpy as np
 from vision import compose, tone_map
 from vision.fill import in_crop
 from vision.marked import unpack
+from vision.places import narrower
 from vision.plan import Edit, Keep
 from vision.vocabulary import LEARNT_KINDS, expand_kind
 
@@ -38,19 +39,16 @@ def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
     return (np.any(marks, axis=0) & (place > 0.02)).astype(np.float32) if marks else place * 0
 
 
-def _wins(face: FaceAnalysis, edit: Edit, keep: Keep) -> bool:
-    """Whether an edit overrules a keep: the same kind, named at a narrower place."""
-    if keep.what != edit.what:
-        return False
-    narrow, wide = face.place(edit.where, edit.side), face.place(keep.where, keep.side)
-    return float(narrow.sum()) < 0.9 * float(wide.sum())
+def wins(edit: Edit, keep: Keep) -> bool:
+    """Whether an edit overrules a keep: the same thing, named at a true part of its place."""
+    return (keep.what, keep.phrase) == (edit.what, edit.phrase) and narrower(edit, keep)
 
 
 def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
     """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
     held = np.zeros_like(face.skin)
     for keep in keeps:
-        if not _wins(face, edit, keep):
+        if not wins(edit, keep):
             held = np.maximum(held, compose.soften(keep_area(face, keep)))
     return held
 
@@ -59,7 +57,7 @@ def protected(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
     """The part of a keep that no edit overrules: there the photo's own values stay."""
     area = keep_area(face, keep)
     for edit in edits:
-        if _wins(face, edit, keep):
+        if wins(edit, keep):
             area = area * (face.place(edit.where, edit.side) < 0.5)
     return area
 

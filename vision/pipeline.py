@@ -199,6 +199,17 @@ class Analysis:
         """The places of the photo for light and colour."""
         return tone_map.Stage(self.photo, self.faces)
 
+    def reached(self, edited: set[int]) -> set[int]:
+        """Of faces, by index, all whose crops overlap one of theirs: edits may touch them."""
+        size = self.photo.height, self.photo.width
+        bounds = [face.alignment.bounds(*size) for face in self.faces]
+        return {
+            index
+            for index, (x0, y0, x1, y1) in enumerate(bounds)
+            for left, top, right, bottom in (bounds[other] for other in edited)
+            if index in edited or (x0 < right and left < x1 and y0 < bottom and top < y1)
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Rendering:

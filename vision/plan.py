@@ -88,7 +88,7 @@ class Plan:
     """All edits in force, all keeps, all fills and all tones.
 
     Of one kind, a later edit wins where two overlap; strength 0 brings the original back there.
-    A keep beats an edit where both claim a pixel; an edit with a strictly narrower place than
+    A keep beats an edit where both claim a pixel; an edit whose place is a true part of that of
     the keep of its own kind wins there ("keep the moles but remove the one on the chin"). Marked
     pixels are filled instead of edited; a keep that beats the edits there beats the fill, too.
     Tones come last, on the healed photo; keeps beat them all but at their openings.

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from agent import RetouchAgent, Session
-from agent.places import inside, narrower, parts
 from agent.studio import LocalStudio
 from llm.commands import Turn
 from llm.parser import Parsed
@@ -24,6 +23,7 @@ from vision.errors import NothingToDo
 from vision.fill import Shared
 from vision.marked import pack, unpack
 from vision.measure import Measurement
+from vision.places import inside, narrower, parts
 from vision.plan import Edit, Fill, Keep, Opening, Plan, Tone
 from vision.settings import Settings
 from vision.spots import Spot
@@ -104,7 +104,7 @@ class FakeStudio:
 
     def analyse(self, photo):
         self.calls.append("analyse")
-        return SimpleNamespace(photo=photo, faces=self.faces())
+        return SimpleNamespace(photo=photo, faces=self.faces(), reached=lambda edited: edited)
 
     def scene(self, analysis, clip):
         return scene_of(self.seen)
@@ -299,10 +299,11 @@ class Talk:
         text = text or str(commands)
         return self.session.say(self.script.learn(text, *commands, confidence=confidence))
 
-    def strength(self, kind: str, place: Region, face: int = 0) -> float:
-        """How much of a mark is gone, 0..1; of two sides, on the left."""
+    def strength(self, kind: str, place: Region, face: int = 0, side: str = "left") -> float:
+        """How much of a mark is gone, 0..1, on one of the subject's own sides."""
         row = face * len(LEARNT_KINDS) + LEARNT_KINDS.index(kind)
-        return (MARK - int(self.session.result.pixels[row, PLACES.index(place), 0])) / LEVELS
+        (column,) = columns([place], side)
+        return (MARK - int(self.session.result.pixels[row, column, 0])) / LEVELS
 
     def light(self, place: Region, face: int = 0) -> float:
         """How much the tone of a place has moved, -1..1."""

@@ -198,3 +198,39 @@ def test_a_number_for_what_the_user_named_is_about_the_same_words(talk):
     *_, edit = reply.report.edits
     assert (edit.what, edit.strength) == ("other", 0.4)
     assert "tattoo" in reply.text
+
+
+def test_a_side_alone_is_a_side_of_what_was_done(opened):
+    """ "A bit more on the left" of a forehead is its left half, and no new edit of the face."""
+    talk = opened()
+    talk.do({**WRINKLES, "strength": 0.5, "where": ["forehead"]})
+    talk.do(less(delta=0.1, side="left"))
+    assert talk.strength("wrinkles", "forehead", side="left") == 0.6
+    assert talk.strength("wrinkles", "forehead", side="right") == 0.5
+    assert talk.strength("wrinkles", "chin") == 0
+
+
+def test_feedback_on_a_place_that_crosses_changes_what_both_share(opened):
+    talk = opened()
+    talk.do({**WRINKLES, "strength": 0.5, "where": ["forehead", "crows_feet"]})
+    talk.do(less("wrinkles", 0.2, where=["eyes"]))
+    assert talk.strength("wrinkles", "crows_feet") == 0.7
+    assert talk.strength("wrinkles", "forehead") == 0.5
+
+
+def test_less_on_one_side_never_makes_a_place_stronger(opened):
+    talk = opened()
+    talk.do({**WRINKLES, "strength": 0.8}, {**WRINKLES, "strength": 0.4, "where": ["forehead"]})
+    talk.do(less("wrinkles", where=["face"], side="left"))
+    assert talk.strength("wrinkles", "forehead", side="left") == 0.3
+    assert talk.strength("wrinkles", "forehead", side="right") == 0.4
+    assert talk.strength("wrinkles", "chin", side="left") == 0.7
+    assert talk.strength("wrinkles", "chin", side="right") == 0.8
+
+
+def test_a_side_of_a_tone_is_its_own_place(opened):
+    talk = opened()
+    talk.do({"do": "tone", "attribute": "brightness", "where": ["cheeks"], "amount": 0.3})
+    talk.do(less(side="left"))
+    tones = talk.session._chat.history.present.tones
+    assert {one.tone.side: one.tone.amount for one in tones} == {None: 0.3, "left": -0.1}

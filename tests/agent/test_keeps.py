@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+PEOPLE = ({"moles": ["chin"]}, {"moles": ["chin"]})
+
 
 def reduce(what, strength=1.0, **place):
     return {"do": "reduce", "what": what, "strength": strength, **place}
@@ -208,3 +210,79 @@ def test_a_keep_that_is_said_to_be_lifted_is(opened, kept, asked, free, held):
     assert talk.strength("wrinkles", free) == 1.0
     assert held is None or talk.strength("wrinkles", held) == 0
     assert talk.do(keep("wrinkles")).changed and talk.strength("wrinkles", free) == 0
+
+
+def test_feedback_opens_no_keep(opened):
+    """ "A bit less under the eyes" of a face whose wrinkles around the eyes are kept."""
+    talk = opened()
+    talk.do({"do": "auto", "strength": 0.5}, keep("wrinkles", where=["eyes"]))
+    reply = talk.do({"do": "adjust", "what": "last", "where": ["under_eyes"], "delta": -0.1})
+    assert talk.strength("wrinkles", "under_eyes") == 0
+    assert talk.strength("dark_circles", "under_eyes") == 0.4
+    assert "wrinkles" in reply.text
+    talk = opened()
+    talk.do(keep("moles", where=["cheeks"]), reduce("moles", where=["chin"]))
+    talk.do({"do": "adjust", "what": "last", "where": ["cheeks"], "side": "left", "delta": 0.1})
+    assert talk.strength("moles", "cheeks") == 0
+
+
+def test_a_kept_kind_stays_where_blemishes_go(opened):
+    """The word names no kind; what was kept by name is more specific."""
+    talk = opened()
+    talk.do(keep("redness"))
+    reply = talk.do(reduce("blemishes"))
+    assert talk.strength("redness", "cheeks") == 0
+    assert talk.strength("acne", "chin") == 1.0
+    assert "redness" in reply.text
+
+
+@pytest.mark.parametrize("crowd", [{}, {"who": "everyone"}])
+def test_a_face_that_is_named_is_more_specific_than_everyones_keep(opened, crowd):
+    talk = opened(*PEOPLE)
+    talk.do(keep("moles", **crowd), reduce("moles", who=1))
+    assert [talk.strength("moles", "chin", face) for face in (0, 1)] == [1.0, 0]
+
+
+def test_a_keep_of_a_whole_place_stays_when_a_kind_is_allowed_anywhere(opened):
+    talk = opened()
+    talk.do(keep("everything", where=["lips"]), keep("freckles"))
+    talk.do({"do": "allow", "what": "freckles"})
+    talk.do({"do": "tone", "attribute": "brightness", "where": ["image"], "amount": 0.3})
+    assert talk.light("lips") == 0 and talk.light("chin") == 0.3
+    talk.do(reduce("freckles"))
+    assert talk.strength("freckles", "nose") == 1.0
+
+
+def test_one_of_two_kept_places_can_be_allowed(opened):
+    talk = opened()
+    talk.do(keep("freckles", where=["nose", "cheeks"]))
+    talk.do({"do": "allow", "what": "freckles", "where": ["nose"]})
+    talk.do({"do": "auto", "strength": 0.5})
+    talk.do(reduce("freckles", where=["t_zone"]))
+    assert talk.strength("freckles", "nose") == 1.0
+    assert talk.strength("freckles", "cheeks") == 0
+
+
+def test_what_is_not_in_a_kept_place_does_not_overrule_it(opened):
+    """The nose is smaller than half a face, and no part of it."""
+    talk = opened()
+    talk.do(reduce("freckles", where=["nose"]))
+    talk.do(keep("freckles", side="left"))
+    assert talk.strength("freckles", "nose", side="left") == 0
+    assert talk.strength("freckles", "nose", side="right") == 1.0
+
+
+def test_auto_goes_beyond_a_place_that_was_named(opened):
+    talk = opened()
+    talk.do(reduce("wrinkles", 1.0, where=["chin"]))
+    talk.do({"do": "auto", "strength": 0.5})
+    assert talk.strength("wrinkles", "chin") == 1.0
+    assert talk.strength("wrinkles", "nose") == 0.5
+
+
+def test_the_more_specific_wish_wins_across_other_wishes(opened):
+    talk = opened()
+    light = {"do": "tone", "attribute": "brightness", "where": ["eyes"], "amount": 0.1}
+    talk.do(reduce("wrinkles", 0.3, where=["forehead"]), light, reduce("wrinkles", 1.0))
+    assert talk.strength("wrinkles", "forehead") == 0.3
+    assert talk.strength("wrinkles", "chin") == 1.0

@@ -14,10 +14,10 @@ import pytest
 from skimage.data import astronaut
 
 from agent import RetouchAgent
-from agent.places import narrower, parts
 from agent.recipe import Recipe, apply
 from llm.commands import Turn
 from vision.pipeline import FOUND
+from vision.places import narrower, parts
 from vision.vocabulary import KINDS, LEARNT_KINDS, REGIONS, SIDES, TONE_ATTRIBUTES, expand_kind
 
 SEQUENCES, MESSAGES = 120, 10
@@ -141,7 +141,7 @@ def test_keeps_in_force_hold(opened, tmp_path, seed):
         assert_in_force(talk)
         # The same state shows the same pixels however it is reached, by undo and redo as well.
         state = talk.session._chat.history.present
-        plan = state.plan(talk.session._chat.in_focus)
+        plan = state.plan(talk.session._chat.in_focus, talk.session._chat.desk.reached)
         pixels = talk.session.result.pixels.tobytes()
         assert seen.setdefault(plan, pixels) == pixels
     replayed(talk)

@@ -193,11 +193,23 @@ def test_plain_words_mean_the_usual_strength_and_numbers_do_not(opened):
     talk = opened(user="mia")
     talk.do(reduce("wrinkles", 0.2))
     talk.do({"do": "accept"})
-    for text, strength in (("soften the wrinkles", 0.2), ("wrinkles to 50%", 0.5)):
+    said = {
+        "soften the wrinkles": 0.2, "soften the wrinkles of the one on the left": 0.2,
+        "wrinkles to 50%": 0.5, "wrinkles by fifty per cent": 0.5, "five out of ten": 0.5,
+    }  # fmt: skip
+    for text, strength in said.items():
         after = opened(user="mia")
         reply = after.do(reduce("wrinkles", 0.5), text=text)
         assert after.strength("wrinkles", "nose") == strength
         assert ("usual strength" in reply.text) == (strength == 0.2)
+    moved = opened(user="mia")  # as strong as it was, on the other side
+    moved.do(reduce("wrinkles", 0.5, where=["cheeks"], side="left"), text="wrinkles to 50%")
+    moved.do(
+        {"do": "restore", "what": "last", "where": ["face"]},
+        reduce("wrinkles", 0.5, where=["cheeks"], side="right"),
+        text="no, the other cheek",
+    )
+    assert moved.strength("wrinkles", "cheeks", side="right") == 0.5
     stranger = opened(user="ben")
     stranger.do(reduce("wrinkles", 0.5), text="soften the wrinkles")
     assert stranger.strength("wrinkles", "nose") == 0.5

@@ -46,6 +46,7 @@ def test_several_faces_are_asked_about_once_and_the_answer_is_remembered(opened)
     [
         ("everyone", {0, 1, 2}), ("both of them", {0, 1, 2}), ("the left one", {0}), ("2", {1}),
         ("number 3", {2}), ("the first and the third person", {0, 2}), ("the middle one", {1}),
+        ("the second from the left", {1}), ("third person from the right", {0}),
     ],
 )  # fmt: skip
 def test_answers_to_which_face(opened, answer, faces):
@@ -92,6 +93,17 @@ def test_a_named_face_is_in_focus_from_then_on(opened):
     talk.do({"do": "adjust", "what": "last", "delta": -0.2})
     assert talk.strength("wrinkles", "nose", 0) == talk.strength("wrinkles", "nose", 1) == 0.3
     assert talk.script.told[-1].edits[-1].who == "everyone"
+
+
+def test_a_face_named_later_in_a_message_leaves_what_came_before_to_the_one_chosen(opened):
+    talk = opened({**LEFT, "wrinkles": ["face"]}, {**RIGHT, "wrinkles": ["face"]})
+    wrinkles = {"do": "reduce", "what": "wrinkles", "strength": 0.5}
+    talk.do({**wrinkles, "who": 1})
+    talk.do({**wrinkles, "strength": 0.8}, {**ACNE, "who": 2})
+    assert [talk.strength("wrinkles", "nose", face) for face in (0, 1)] == [0.8, 0]
+    assert talk.strength("acne", "chin", face=1) == 1.0
+    talk.do({**wrinkles, "strength": 0.3})
+    assert [talk.strength("wrinkles", "nose", face) for face in (0, 1)] == [0.8, 0.3]
 
 
 def test_a_keep_that_names_nobody_holds_for_all(opened):
@@ -221,6 +233,19 @@ def test_show_and_explain_change_nothing(opened):
     assert (reply.view, reply.outcome) == ("mask", "answered")
     assert talk.session.mask().sum() == 2  # a chin has two sides
     assert "acne (strength 100%, measured 100% weaker)" in talk.do({"do": "explain"}).text
+
+
+def test_the_mask_of_a_kind_is_where_it_is_found(opened):
+    talk = opened()
+    talk.do(ACNE)
+    reply = talk.do({"do": "show", "view": "mask", "what": "moles"})
+    assert (reply.view, reply.shown, reply.outcome) == ("mask", ("moles",), "answered")
+    assert "I find the moles" in reply.text
+    for unseen in ("stubble", "scars"):  # there is none; it was never learnt
+        reply = talk.do({"do": "show", "view": "mask", "what": unseen})
+        assert (reply.view, reply.shown) == (None, ()) and unseen in reply.text
+    everything = talk.do({"do": "show", "view": "mask", "what": "everything"})
+    assert (everything.view, everything.shown) == ("mask", ())
 
 
 def test_the_report_is_what_the_contract_writes(opened):

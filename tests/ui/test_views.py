@@ -73,7 +73,23 @@ def test_what_was_edited_is_painted_red(tmp_path: Path):
     mask[100:300, 100:300] = True
     session = SimpleNamespace(photo=photo, mask=lambda: mask)
     visit = SimpleNamespace(session=session, folder=tmp_path, views=0, look=Look())
-    with Image.open(views.edited(visit)) as image:
+    with Image.open(views.marked(visit)) as image:
         seen = np.asarray(image).astype(int)
     assert np.abs(seen[200, 200] - (198, 62, 62)).max() < 6
     assert np.abs(seen[50, 50] - 100).max() < 6
+
+
+def test_marks_of_a_kind_are_painted_where_they_are(tmp_path: Path):
+    photo = load(np.full((400, 400, 3), 100, np.uint8))
+    where = {"freckles": np.s_[:100], "moles": np.s_[300:]}
+
+    def spread(kind):
+        mask = np.zeros((400, 400), bool)
+        mask[where[kind]] = True
+        return mask
+
+    session = SimpleNamespace(photo=photo, spread=spread)
+    visit = SimpleNamespace(session=session, folder=tmp_path, views=0, look=Look())
+    with Image.open(views.marked(visit, ("freckles", "moles"))) as image:
+        red = np.asarray(image)[:, 200, 0] > 150
+    assert red[:95].all() and red[305:].all() and not red[105:295].any()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from vision import photo, pipeline
+from vision import keeping, photo, pipeline
 from vision.engine import own_words
 from vision.measure import measure
 from vision.plan import Edit, Keep, Plan
@@ -40,6 +43,36 @@ def test_an_edit_of_one_face_spares_what_is_kept_on_a_face_beside_it(astronaut):
     rendering = pipeline.render(overlapping, plan)
     assert rendering.touched.any()
     assert [keep.max_change for keep in measure(overlapping, plan, rendering).kept] == [0, 0]
+
+
+def test_edits_reach_the_faces_whose_crops_overlap():
+    """The second covers a corner of the first; the third is far from both."""
+    blocks = [(0, 0, 100, 100), (90, 90, 200, 200), (300, 0, 400, 100)]
+    faces = tuple(
+        SimpleNamespace(alignment=SimpleNamespace(bounds=lambda *_, b=b: b)) for b in blocks
+    )
+    group = pipeline.Analysis(SimpleNamespace(height=400, width=400), faces)
+    assert group.reached({0}) == {0, 1} == group.reached({1})
+    assert group.reached({2}) == {2}
+    assert group.reached({0, 2}) == {0, 1, 2}
+
+
+def test_a_narrower_place_overrules_a_keep_only_where_it_is_a_part_of_it(astronaut):
+    """The nose is smaller than half a face, and lies in none; a bruise is no cold sore."""
+    keep = Keep("wrinkles", FACE, side="left")
+    plan = Plan((Edit("wrinkles", ("nose",), 1.0),), (keep,))
+    rendering = pipeline.render(astronaut, plan)
+    half = astronaut.faces[0].place(FACE, "left") > 0.02
+    kept = astronaut.faces[0].marks("wrinkles").area & half
+    block = astronaut.faces[0].alignment.bounds(*rendering.touched.shape)
+    on_photo = astronaut.faces[0].alignment.to_photo(
+        kept.astype(np.float32), rendering.touched.shape, block
+    )
+    x0, y0, x1, y1 = block
+    assert not rendering.touched[y0:y1, x0:x1][on_photo > 0.5].any()
+    words = Keep("other", FACE, phrase="freckles")
+    asked = Edit("other", ("nose",), 1.0, phrase="sun kisses")
+    assert not keeping.wins(asked, words) and keeping.wins(replace(asked, phrase="freckles"), words)
 
 
 def test_asked_severity_falls_and_grows_with_strength(astronaut):

@@ -350,7 +350,7 @@ class Page(Layout):
     def _pictures(self, visit: Visit, reply: Reply) -> Shown:
         """The pictures that a reply asks to look at."""
         if reply.view == "mask":
-            after = views.edited(visit)
+            after = views.marked(visit, reply.shown)
         elif reply.view == "before":
             after = views.before(visit)
         elif reply.changed or reply.view is not None:

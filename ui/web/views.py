@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ui.web.sessions import Visit
     from ui.web.turns import Act
     from vision.photo import Photo
+    from vision.vocabulary import Kind
 
 PREVIEW_SIDE = 1600
 _EDITED = (255, 40, 40)  # what was edited, where that is asked for
@@ -119,10 +120,11 @@ def after(visit: Visit) -> str:
     return preview(visit, reduced(visit.session.result))
 
 
-def edited(visit: Visit) -> str:
-    """The photo with what was edited painted over in red."""
+def marked(visit: Visit, kinds: Sequence[Kind] = ()) -> str:
+    """The photo with what shows these kinds painted over in red; without kinds, what was edited."""
     photo = reduced(visit.session.photo)
     size = (photo.shape[1], photo.shape[0])
-    mask = visit.session.mask().astype(np.float32)
+    masks = [visit.session.spread(kind) for kind in kinds] or [visit.session.mask()]
+    mask = np.any(masks, axis=0).astype(np.float32)
     share = 0.63 * cv2.resize(mask, size, interpolation=cv2.INTER_AREA)[..., None]
     return preview(visit, np.rint(photo * (1 - share) + share * _EDITED).astype(np.uint8))

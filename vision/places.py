@@ -83,5 +83,11 @@ def shared_place(one: Placed, other: Placed) -> tuple[tuple[Region, ...], Side |
     return whole or tuple(sorted(common)), one.side or other.side
 
 
+def widest(where: Iterable[Region]) -> list[Region]:
+    """Regions in their order, without those that are a part of another one, or twice there."""
+    regions = list(dict.fromkeys(where))
+    return [one for one in regions if not any(parts((one,)) < parts((two,)) for two in regions)]
+
+
 def _own(side: Side | None) -> str | None:
     return side and _OWN_SIDE.get(side, side)

@@ -1,0 +1,61 @@
+"""Forgetting for good, and what goes with it in the photo at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.notes import Note
+from agent.state import Conversation
+from vision.vocabulary import expand_kind
+
+if TYPE_CHECKING:
+    from agent.turn import Chat, Deeds
+
+
+def forget(chat: Chat, what: str, deeds: Deeds) -> None:
+    """Delete a kind, an attribute of tone or "everything" for good; what memory brought of it to
+    this photo goes with it.
+
+    Earlier states keep their keeps, so that undo shows what it showed, but not where from.
+    """
+    if chat.user is None:
+        deeds.notes.append(Note("no_user"))
+        return
+    gone = chat.memory.forget(chat.user, what)  # type: ignore[arg-type]
+    kinds = expand_kind(what) if what != "everything" else ()  # type: ignore[arg-type]
+    chat.known = None
+    chat.forgotten |= {what, *kinds}
+    chat.corrected = {kind for kind in chat.corrected if kinds and kind not in kinds}
+    keeps = tuple(
+        held
+        for held in chat.history.present.keeps
+        if held.origin != "remembered" or (kinds and held.keep.what not in kinds)
+    )
+    freed = replace(chat.history.present, keeps=keeps)
+    chat.history = chat.history.then(freed).map(lambda state: _unremembered(state, kinds))
+    deeds.notes.append(Note("forgotten" if gone else "nothing_to_forget", what))
+
+
+def _unremembered(state: Conversation, kinds: Sequence[str]) -> Conversation:
+    def forgotten(what: str) -> bool:
+        return not kinds or what in kinds
+
+    return replace(
+        state,
+        edits=tuple(
+            replace(made, reason=None) if forgotten(made.edit.what) else made
+            for made in state.edits
+        ),
+        tones=tuple(
+            replace(toned, reason=None) if forgotten(toned.tone.attribute) else toned
+            for toned in state.tones
+        ),
+        keeps=tuple(
+            replace(held, reason=None)
+            if held.origin == "remembered" and forgotten(held.keep.what)
+            else held
+            for held in state.keeps
+        ),
+    )
