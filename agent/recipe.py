@@ -118,14 +118,16 @@ class Recipe(_Model):
     """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels,
     `freckle` is the version of the program, `version` that of this format.
 
-    `fills` is left out where nothing was marked, `tones` where light and colour are the photo's,
-    `made`, which replaying does not need, where no batch wrote the recipe.
+    `dtype` is what the networks computed in, left out for float32; `fills` is left out where
+    nothing was marked, `tones` where light and colour are the photo's, `made`, which replaying does
+    not need, where no batch wrote the recipe.
     """
 
     version: Literal[1] = VERSION
     freckle: str
     photo: str
     weights: dict[str, str]
+    dtype: Literal["bfloat16"] | None = None
     faces: list[tuple[float, float, float, float]]
     edits: list[RecipeEdit]
     keeps: list[RecipeKeep]
@@ -143,7 +145,9 @@ class Recipe(_Model):
         return self
 
     @classmethod
-    def of(cls, photo: Photo, faces: list, plan: Plan, weights: dict[str, str]) -> Recipe:
+    def of(
+        cls, photo: Photo, faces: list, plan: Plan, weights: dict[str, str], dtype: str = "float32"
+    ) -> Recipe:
         """The recipe of a plan on a photo."""
         fills = [{"mask": b64encode(fill.mask), "face": fill.face} for fill in plan.fills]
         return cls.model_validate(
@@ -151,6 +155,7 @@ class Recipe(_Model):
                 "freckle": metadata.version("freckle"),
                 "photo": photo.digest,
                 "weights": weights,
+                "dtype": None if dtype == "float32" else dtype,
                 "faces": faces,
                 "edits": [vars(edit) | {"where": list(edit.where)} for edit in plan.edits],
                 "keeps": [_written(keep) for keep in plan.keeps],
@@ -226,6 +231,11 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
         raise RecipeError(
             f"the recipe was made with other weights ({', '.join(different)} differ): install the "
             "version of freckle that made it"
+        )
+    if (dtype := recipe.dtype or "float32") != studio.dtype:
+        raise RecipeError(
+            f"the recipe was made in {dtype}, and this is {studio.dtype}: other pixels come of it; "
+            f"use --dtype {dtype}"
         )
     analysis = studio.analyse(photo)
     if len(analysis.faces) != len(recipe.faces):

@@ -169,7 +169,9 @@ class Session:
         with self._lock:
             chat = self._chat
             faces = list(chat.desk.faces)
-            return Recipe.of(self.photo, faces, chat.result().plan, self._agent.studio.weights())
+            studio = self._agent.studio
+            plan = chat.result().plan
+            return Recipe.of(self.photo, faces, plan, studio.weights(), studio.dtype)
 
     def mask(self) -> NDArray[np.bool_]:
         """(H, W), true where the present result was edited."""

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Studio(Protocol):
-    """Opens, analyses, renders, measures and saves photos."""
+    """Opens, analyses, renders, measures and saves photos; `dtype` is what it computes in."""
+
+    @property
+    def dtype(self) -> str: ...
 
     def load(self, source: Any) -> Photo: ...
 
@@ -61,6 +64,12 @@ class LocalStudio:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings
+
+    @property
+    def dtype(self) -> str:
+        from vision.settings import Settings
+
+        return (self.settings or Settings()).dtype
 
     def load(self, source: Any) -> Photo:
         from vision import photo
@@ -114,6 +123,7 @@ class LocalStudio:
 
         from vision.faces import MODEL_SHA256
         from vision.landmarks import WEIGHTS as LANDMARKS
+        from vision.minilm import SHA256 as MINILM_SHA256
         from vision.weights_file import RETOUCH_FOLDER
 
         folder = RETOUCH_FOLDER.parent
@@ -123,4 +133,5 @@ class LocalStudio:
             for part in (RETOUCH_FOLDER, LANDMARKS)
             for file in sorted(part.glob(pattern))
         }
-        return {"centerface.onnx": MODEL_SHA256, **shipped}
+        words = {"all-MiniLM-L6-v2": MINILM_SHA256}  # what words of the user's own are taken for
+        return {"centerface.onnx": MODEL_SHA256, **words, **shipped}

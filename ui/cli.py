@@ -7,6 +7,7 @@ Every failure is one line on stderr; `--debug` or FRECKLE_DEBUG=1 adds the trace
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -50,6 +51,8 @@ def run(arguments: list[str]) -> int:
     quiet = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     for name, value in quiet.items():
         os.environ.setdefault(name, value)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a file's name may be any bytes
     debug = "--debug" in arguments or os.environ.get("FRECKLE_DEBUG") == "1"
     try:
         code = app(arguments or ["--help"], prog_name="freckle", standalone_mode=False) or 0
@@ -301,7 +304,7 @@ def resume_memory(user: Owner) -> None:
 
 
 @memory.command("export")
-def export_memory(user: Owner, out: Out = None) -> None:
+def export_memory(user: Owner, out: Out = None, overwrite: Overwrite = False) -> None:
     """Everything that is stored about a user, as JSON (on stdout unless OUT is named)."""
     from ui.files import to_json
     from ui.outputs import write_file
@@ -310,7 +313,7 @@ def export_memory(user: Owner, out: Out = None) -> None:
     if out is None:
         print(text.decode(), end="")
     else:
-        write_file(out, text)
+        write_file(out, text, overwrite=overwrite)
 
 
 @memory.command("import")

@@ -23,7 +23,12 @@ def run_demo(agent: RetouchAgent, folder: Path) -> None:
 
     if folder.exists() and not folder.is_dir():
         raise FreckleError(f"{folder} is in the way: the demo needs a folder of that name")
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FreckleError(
+            f"cannot make {folder.resolve()}: {error.strerror}; run it in a folder of your own"
+        ) from error
     with Outputs((), overwrite=True) as outputs:
         names = ("before.png", "after.png", "mask.png", "report.json")
         before, after, mask, report = (outputs.claim(folder / name) for name in names)

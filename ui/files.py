@@ -64,13 +64,14 @@ def retouch_file(
         if mask is not None:
             _check_png(mask)
         session, reply, text = retouch_photo(agent, photo, request, image, user, region_mask)
+        text = text.replace(str(image), str(out))
         if report is not None:
             outputs.write(files[report], to_json(reply.report.to_json() | {"reply": text}))
         if recipe is not None:
             outputs.write(files[recipe], session.recipe().to_json().encode())
         if mask is not None:
             outputs.write(files[mask], to_png(session.mask()))
-    return f"{text.replace(str(image), str(out))}\n{out}"
+    return f"{text}\n{out}"
 
 
 def retouch_photo(
@@ -269,7 +270,8 @@ def describe(number: int, face: dict) -> str:
 
 def to_json(value: object) -> bytes:
     """Indented JSON, a line break at the end."""
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")  # bytes of a name that are no text, as JSON does
 
 
 def to_png(mask: np.ndarray) -> bytes:

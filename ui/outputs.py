@@ -42,6 +42,12 @@ class Outputs:
             raise FreckleError(f"cannot write {path}: {folder} {missing}; name an existing folder")
         if not os.access(folder, os.W_OK):
             raise FreckleError(f"cannot write {path}: no permission to write in {folder}")
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise FreckleError(f"cannot write {path}: {error.strerror}; name another") from error
         if path.is_dir():
             raise FreckleError(f"cannot write {path}: it is a folder; name a file in it")
         if path.exists():
@@ -51,7 +57,7 @@ class Outputs:
                 raise FreckleError(f"{path} exists: add --overwrite to replace it, or name another")
         if any(_place(path) == _place(other) for other in self._claimed.values()):
             raise FreckleError(f"{path} is named for two outputs: give each its own name")
-        temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+        temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
         self._claimed[temporary] = path
         return temporary
 

@@ -157,6 +157,8 @@ def is_finished(job: Job, recipe: Recipe, weights: dict[str, str]) -> bool:
     what is asked, or of what carries it out."""
     if not job.out.exists() or recipe.made is None or recipe.weights != weights:
         return False
+    if (recipe.dtype or "float32") != job.order.settings.dtype:
+        return False
     return recipe.made == _made(job.order, sha256(job.photo), recipe.made.result)
 
 

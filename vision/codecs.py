@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pillow_heif
 import pyvips
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -31,6 +33,9 @@ _SUBSAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # Pillow's numbers for 4:4:4, 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_XMP = b"XML:com.adobe.xmp\0"
 _PNG_CARRIED = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME"}
+# Chunks that decide pixels; Pillow refuses others for their length, and none of them is lost.
+_PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_ROOMY = threading.Lock()
 _MAX_INFLATED = 1 << 26  # a profile or packet that inflates beyond this is an attack
 
 
@@ -107,7 +112,7 @@ def decode_png(data: bytes) -> Raster:
     if depth == 16 or (b"tRNS" in kinds and colour_type != 3):
         pixels, alpha = split(from_vips(pyvips.Image.pngload_buffer(data, fail_on="error")))
     else:
-        pixels, alpha = samples_of(PngImageFile(io.BytesIO(data)))
+        pixels, alpha = samples_of(PngImageFile(io.BytesIO(_bare_png(data))))
     icc = _inflated(kinds[b"iCCP"].split(b"\0", 1)[-1][1:]) if b"iCCP" in kinds else None
     if icc is None and len(kinds.get(b"cICP", b"")) == 4:
         icc = named_profile(*kinds[b"cICP"][:2])
@@ -246,8 +251,27 @@ def _pillow_bytes(raster: Raster, format: str, **options: Any) -> bytes:
     samples = join(raster)
     out = io.BytesIO()
     image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-    image.save(out, format, **options)
+    try:
+        image.save(out, format, **options)
+    except OSError:
+        if not options.get("progressive"):
+            raise
+        # Pillow gives a progressive JPEG one buffer of two bytes a pixel, which noise can exceed.
+        out = io.BytesIO()
+        with _roomy(2 * samples.nbytes + _SEGMENT_LIMIT):
+            image.save(out, format, **options)
     return out.getvalue()
+
+
+@contextmanager
+def _roomy(size: int) -> Iterator[None]:
+    """Pillow's buffers of at least so many bytes; they have no other switch."""
+    with _ROOMY:
+        usual, ImageFile.MAXBLOCK = ImageFile.MAXBLOCK, size
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = usual
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -256,6 +280,17 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         (length,) = struct.unpack_from(">I", data, at)
         yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
         at += 12 + length
+
+
+def _bare_png(data: bytes) -> bytes:
+    """The same pixels without anything beside them; what is damaged or cut short still is."""
+    parts, at = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
+    while at + 8 <= len(data):
+        length = 12 + struct.unpack_from(">I", data, at)[0]
+        if data[at + 4 : at + 8] in _PNG_PIXELS:
+            parts.append(data[at : at + length])
+        at += length
+    return b"".join(parts)
 
 
 def _webp_chunks(data: bytes) -> set[bytes]:

@@ -2,7 +2,8 @@
 
 Relative colorimetric, with 16 bits per channel or more on the way. A profile that is damaged, or
 made for another kind of image (a CMYK profile in an RGB file), counts as sRGB, as it does in
-every viewer; the blob itself is carried along untouched.
+every viewer; so does one that leads to colours but not back from them (a scanner's tables), for
+what is retouched must be written in it. The blob itself is carried along untouched.
 """
 
 from __future__ import annotations
@@ -34,9 +35,7 @@ def from_srgb(values: np.ndarray, icc: bytes | None, channels: int, top: int) ->
         native = values @ _LUMA[:, None] if channels == 1 else values
         return native.astype(np.float32) * top
     sixteen = np.rint(values * 65535).astype(np.uint16)
-    image = to_vips(sixteen).icc_import(input_profile="srgb", embedded=False)
-    image = _with_profile(image, icc).icc_export(depth=16)
-    return from_vips(image).astype(np.float32) * np.float32(top / 65535)
+    return _from_srgb(sixteen, icc).astype(np.float32) * np.float32(top / 65535)
 
 
 def srgb8(pixels: np.ndarray, icc: bytes | None) -> np.ndarray:
@@ -59,6 +58,7 @@ def is_srgb(icc: bytes | None, channels: int) -> bool:
     lattice = np.stack(np.meshgrid(*[axis] * channels, indexing="ij"), -1).reshape(1, -1, channels)
     try:
         shown = from_vips(_transform(lattice, icc, depth=16))
+        _from_srgb(np.zeros((1, 1, 3), np.uint16), icc)
     except pyvips.Error:
         return True
     return int(np.abs(shown.astype(int) - lattice).max()) <= 128
@@ -69,6 +69,11 @@ def named_profile(primaries: int, transfer: int) -> bytes | None:
     if transfer in (_LINEAR, _PQ, _HLG) or primaries == _BT2020:
         raise Refusal("is an HDR photo (BT.2020, PQ, HLG or linear); export it as SDR first")
     return bytes(pyvips.Operation.call("profile_load", "p3")) if primaries == _DISPLAY_P3 else None
+
+
+def _from_srgb(sixteen: np.ndarray, icc: bytes | None) -> np.ndarray:
+    image = to_vips(sixteen).icc_import(input_profile="srgb", embedded=False)
+    return from_vips(_with_profile(image, icc).icc_export(depth=16))
 
 
 def _transform(samples: np.ndarray, icc: bytes | None, depth: int) -> pyvips.Image:

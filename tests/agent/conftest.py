@@ -79,6 +79,7 @@ class FakeStudio:
         self.sizes = sizes or [100] * len(faces)
         self.calls: list[str] = []
         self.sums = {"model": "a" * 64}
+        self.dtype = "float32"
         self.seen = {"faces": len(faces) / 4, "size": 0.6}
 
     def photo(self) -> np.ndarray:

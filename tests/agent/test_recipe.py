@@ -57,6 +57,15 @@ def test_another_version_of_the_program_is_refused(talk, monkeypatch):
         apply(talk.session.photo, recipe, talk.studio)
 
 
+def test_another_precision_is_refused_and_written_down(talk):
+    talk.studio.dtype = "bfloat16"
+    recipe = Recipe.from_json(talk.session.recipe().to_json())
+    assert apply(talk.session.photo, recipe, talk.studio).pixels.any()
+    talk.studio.dtype = "float32"
+    with pytest.raises(RecipeError, match="use --dtype bfloat16"):
+        apply(talk.session.photo, recipe, talk.studio)
+
+
 def test_faces_at_other_places_are_refused(talk):
     recipe = talk.session.recipe()
     (x, *rest), *others = recipe.faces

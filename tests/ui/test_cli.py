@@ -203,6 +203,18 @@ def test_retouch_writes_everything_it_was_asked_for_and_apply_repeats_it(
     assert refused.code == 2 and "not the photo" in one_line(refused.err)
 
 
+def test_a_name_that_is_no_text_is_printed_as_it_is(portrait, tmp_path):
+    """A file from a camera of another language: bytes that no UTF-8 has."""
+    odd = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    portrait.rename(odd)
+    call = [sys.executable, "-m", "ui.cli", "retouch", str(odd), f"{WISH} and save it"]
+    report = tmp_path / "report.json"
+    done = subprocess.run([*call, "--report", str(report)], capture_output=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == os.fsencode(tmp_path) + b"/caf\xe9.retouched.jpg"
+    assert json.loads(report.read_bytes())["reply"].count(".jpg") < 2
+
+
 def test_pixels_outside_the_mask_are_the_photos_own(freckle, tmp_path):
     photo, out, mask = tmp_path / "p.png", tmp_path / "o.png", tmp_path / "m.png"
     photo.write_bytes(png(data.astronaut()))
@@ -321,6 +333,9 @@ def test_memory_from_a_standing_wish_to_forgetting(freckle, portrait, tmp_path):
     exported = tmp_path / "mia.json"
     assert freckle("memory", "export", "--user", "mia", "-o", exported).code == 0
     assert freckle("memory", "export", "--user", "mia").out == exported.read_text()
+    taken = freckle("memory", "export", "--user", "mia", "-o", exported)
+    assert taken.code == 2 and "--overwrite" in one_line(taken.err)
+    assert freckle("memory", "export", "--user", "mia", "-o", exported, "--overwrite").code == 0
     asked = freckle("memory", "forget", "--user", "mia")
     assert asked.code == 2 and "--yes" in one_line(asked.err)
     assert "keep freckles" in freckle("memory", "show", "--user", "mia").out

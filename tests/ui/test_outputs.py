@@ -92,6 +92,13 @@ def test_places_that_cannot_be_written(tmp_path):
             outputs.claim(place)
 
 
+def test_names_are_as_long_as_the_file_system_lets_them_be(tmp_path):
+    write_file(tmp_path / f"{'n' * 246}.jpg", b"long")
+    with pytest.raises(FreckleError, match="too long"):
+        write_file(tmp_path / f"{'n' * 260}.jpg", b"too long")
+    assert len(names(tmp_path)) == 1
+
+
 def test_two_outputs_need_two_names(tmp_path):
     outputs = Outputs((), overwrite=True)
     outputs.claim(tmp_path / "out")

@@ -51,6 +51,28 @@ def profile(name: str) -> bytes:
     return header.ljust(128, b"\0") + table + body
 
 
+def scanner_profile() -> bytes:
+    """A table from RGB to Lab, version 2.4, and none back, as scanners have it."""
+    grid = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), -1).reshape(-1, 3)
+    lab = np.stack([255 * grid.mean(axis=1), *(128 + 60 * (grid[:, :2] - grid[:, 1:])).T], axis=1)
+    ramp = bytes(range(256)) * 3
+    table = (
+        b"mft1\0\0\0\0"
+        + bytes([3, 3, 2, 0])
+        + struct.pack(">9i", *(65536 * (i == j) for i in range(3) for j in range(3)))
+    )
+    table += ramp + lab.round().astype(np.uint8).tobytes() + ramp
+    tags = {b"desc": b"desc\0\0\0\0\0\0\0\x02x\0" + bytes(80), b"A2B0": table}
+    at, index, body = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for tag, value in tags.items():
+        value += b"\0" * (-len(value) % 4)
+        index += tag + struct.pack(">II", at + len(body), len(value))
+        body += value
+    header = struct.pack(">I", at + len(body)) + b"lcms\x02\x40\0\0scnrRGB Lab "
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + index + body
+
+
 def scene(height: int = 48, width: int = 64, channels: int = 3, bits: int = 8) -> np.ndarray:
     """A smooth picture that is different at every corner."""
     y, x = np.mgrid[:height, :width] / max(height, width)

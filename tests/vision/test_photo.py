@@ -15,7 +15,8 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from tests.vision.made_photos import (
     SRGB,
@@ -196,6 +197,34 @@ def test_jpeg_is_written_with_its_own_tables(tmp_path, mode, quality, subsamplin
     assert a.layer == b.layer or mode == "L"  # sampling factors of a single plane mean nothing
     assert a.info["dpi"] == b.info["dpi"] and a.info.get("progressive") == b.info.get("progressive")
     assert np.abs(np.asarray(a).astype(int) - np.asarray(b)).max() <= 255 // quality + 12
+
+
+def test_a_noisy_progressive_jpeg_can_be_written(tmp_path):
+    """It takes more than the two bytes a pixel that Pillow has room for."""
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)
+    options = {"quality": 100, "subsampling": 0, "progressive": True}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageFile, "MAXBLOCK", 1 << 24)
+        Image.fromarray(noise).save(tmp_path / "a.jpg", **options)
+    assert (tmp_path / "a.jpg").stat().st_size > 2 * 600 * 600
+    save(load(tmp_path / "a.jpg"), tmp_path / "b.jpg")
+    again = Image.open(tmp_path / "b.jpg")
+    assert again.info["progressive"]
+    assert np.abs(np.asarray(again).astype(int) - load(tmp_path / "a.jpg").pixels).max() <= 4
+
+
+@pytest.mark.parametrize("key", ["Comment", "XML:com.adobe.xmp"])
+def test_a_png_with_long_texts_is_read_and_keeps_them(tmp_path, key):
+    texts = PngInfo()
+    texts.add_itxt(key, "freckle " * 200_000, zip=True)
+    Image.fromarray(scene()).save(tmp_path / "a.png", pnginfo=texts)
+    photo = load(tmp_path / "a.png")
+    assert np.array_equal(photo.pixels, scene())
+    save(photo, tmp_path / "b.png")
+    chunk = b"iTXt" + key.encode()
+    assert chunk in (tmp_path / "b.png").read_bytes() and np.array_equal(
+        load(tmp_path / "b.png").pixels, scene()
+    )
 
 
 def test_jpeg_comment_and_iptc_are_kept(tmp_path):

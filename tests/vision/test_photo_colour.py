@@ -11,6 +11,7 @@ from tests.vision.made_photos import (
     SRGB,
     XMP,
     profile,
+    scanner_profile,
     scene,
 )
 from vision.photo import Photo, load, save
@@ -67,10 +68,14 @@ def test_grey_photos_convert_both_ways(icc, bits):
     assert native.shape == block.shape and np.abs(native - block).max() < 0.008 * (2**bits - 1)
 
 
-@pytest.mark.parametrize("icc", [b"no profile", SRGB[:150], profile("grey")])
+@pytest.mark.parametrize(
+    "icc", [b"no profile", SRGB[:150], profile("grey"), scanner_profile()],
+    ids=["none", "cut", "grey", "one way"],
+)  # fmt: skip
 def test_a_useless_profile_is_carried_but_reads_as_srgb(tmp_path, icc):
     photo = Photo(scene(), icc=icc)
     assert np.array_equal(photo.srgb8(), photo.pixels)
+    assert np.array_equal(np.rint(photo.from_srgb(photo.to_srgb(photo.pixels))), photo.pixels)
     for ending in ("jpg", "png", "webp", "tif"):
         assert load(save(photo, tmp_path / f"a.{ending}")).icc == icc
 
