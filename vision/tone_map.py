@@ -110,11 +110,12 @@ class Stage:
         return face.alignment.to_photo(face.skin, self.shape, block)
 
     def _half(self, face: int | None, side: Side, block: Block) -> Map:
-        """One side of a face's midline, or of the photo where there is no face."""
+        """One side of a face's midline, or of the photo: of what is no face's, as it is seen, or where
+        there is none."""
         x0, y0, x1, y1 = block
         x, y = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
         middle, across = np.array(self.shape[::-1]) / 2, np.array((1.0, 0.0))
-        if self.faces:
+        if self.faces and not (face is None and side.startswith("photo_")):
             one = self.faces[face or 0]
             middle = one.alignment.points_to_photo(one.regions.outline.mean(0)[None])[0]
             turned = one.alignment.inverse[:, :2] @ (one.regions.down[1], -one.regions.down[0])

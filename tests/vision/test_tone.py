@@ -121,6 +121,14 @@ def test_a_side_is_the_subjects_own(astronaut):
     assert np.nonzero(left)[1].mean() > np.nonzero(right)[1].mean()
 
 
+def test_the_left_of_the_picture_is_its_left_wherever_faces_are(astronaut):
+    """Hers is left of the middle; what is no face's own does not care."""
+    moved, _ = change(astronaut, Tone("brightness", "image", 0.5, None, "photo_left"))
+    width = moved.shape[1]
+    assert moved[:, int(0.35 * width) : int(0.45 * width)].mean() > 0.9
+    assert not moved[:, int(0.55 * width) :].any()
+
+
 def test_skin_is_bit_identical_when_only_the_background_moves(astronaut):
     different, measured = change(
         astronaut,
