@@ -144,7 +144,7 @@ def _remover(network: torch.nn.Module) -> Remover:
     def remove(truth: Truth, base: Base, asked: tuple[str, ...]) -> np.ndarray:
         photo = torch.from_numpy(truth.painted).permute(2, 0, 1)[None]
         strengths = torch.tensor([[float(kind in asked) for kind in NETWORK_KINDS]])
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode():
             change = network(photo, strengths)["change"][0].permute(1, 2, 0).numpy()
         return stored(truth.painted + base.surfaces.both[..., None] * change)
 

@@ -28,6 +28,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from training import landmark_data
 from training.evaluate.identity import SIDE, TEMPLATE_112, Recogniser
 from training.landmark_data import STORE_SCALE, STORE_SIZE
+from training.precision import bf16_is_fast
 from vision import landmarks
 from vision.faces import CROP_SIZE, TEMPLATE, similarity
 from vision.identity import WEIGHTS, IdentityNet, save
@@ -147,7 +148,7 @@ def train(
             group["lr"] = 2e-3 * min(1, (step + 1) / 50) * (1 + math.cos(math.pi * done)) / 2
         looks = drawn(stored, rng)
         wanted = torch.from_numpy(recognise.views(looks.teacher.numpy()))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_fast()):
             given = network(looks.pupil.contiguous(memory_format=torch.channels_last))
         loss = loss_of(given, wanted)
         optimiser.zero_grad(set_to_none=True)

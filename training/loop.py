@@ -1,4 +1,5 @@
-"""One loop for everything that is trained on painted faces: bf16, one device or many, resumable.
+"""One loop for everything that is trained on painted faces: bf16 where it is fast, one device or
+many, resumable.
 
 The schedule follows the wall clock, because machines differ, or a number of steps, which makes a
 run that is not interrupted a function of its seed. A checkpoint holds weights, their running
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.painted import Batch
+from training.precision import bf16_is_fast
 
 _SAVE_EVERY = 180  # seconds
 _LOG_EVERY = 20  # steps
@@ -120,7 +122,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     some_parts_rest = DistributedDataParallelKwargs(find_unused_parameters=True)
     accelerator = Accelerator(
-        mixed_precision="bf16",
+        mixed_precision="bf16" if bf16_is_fast() else "no",
         log_with="tensorboard" if _has_tensorboard() else None,
         project_dir=folder,
         kwargs_handlers=[some_parts_rest],

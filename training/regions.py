@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training import landmark_data
+from training.precision import bf16_is_fast
 from vision.faces import CROP_SIZE
 from vision.landmarks import WEIGHTS, LandmarkNet
 
@@ -148,7 +149,7 @@ class Run:
         )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_fast()):
             predicted = self.network(images.contiguous(memory_format=torch.channels_last))
         loss = loss_of(predicted.float(), points, self.weights)
         self.optimiser.zero_grad(set_to_none=True)

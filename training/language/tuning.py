@@ -37,6 +37,7 @@ from llm.grammar import PAD
 from llm.words import Speller
 from training.language import loop
 from training.language.corpus.samples import lexicon, sample
+from training.precision import bf16_is_fast
 from vision.minilm import known_words, load_encoder, load_tokenizer, new_encoder
 
 CHUNK = 32  # batches that are made, sorted by length and shuffled together
@@ -103,18 +104,23 @@ def build(shape: Shape, seed: int) -> ParserModel:
     if shape.encoder == "scratch":
         return ParserModel(new_encoder().apply(_draw), shape)
     if shape.encoder == "frozen":
-        return ParserModel(load_encoder().bfloat16().requires_grad_(False), shape)
+        return ParserModel(_resting(load_encoder()).requires_grad_(False), shape)
     lora = LoraConfig(
         r=shape.lora_rank,
         lora_alpha=shape.lora_alpha,
         target_modules=["query", "key", "value", "attention.output.dense"],
     )
-    # What is frozen rests in bf16: casting it at every step would take a third of the time.
-    encoder = get_peft_model(load_encoder().bfloat16(), lora)
+    encoder = get_peft_model(_resting(load_encoder()), lora)
     for value in encoder.parameters():
         if value.requires_grad:
             value.data = value.data.float()
     return ParserModel(encoder, shape)
+
+
+def _resting(encoder: torch.nn.Module) -> torch.nn.Module:
+    """What is frozen, in the format of the run: casting it at every step would take a third of
+    the time."""
+    return encoder.bfloat16() if bf16_is_fast() else encoder
 
 
 def _draw(module: torch.nn.Module) -> None:
@@ -158,7 +164,7 @@ def train(folder: Path, plan: Plan, shape: Shape, start: Path | None = None) -> 
     Leaves `checkpoint.pt` (to go on), `words.txt` (the lexicon) and `log.jsonl`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = Accelerator(mixed_precision="bf16" if bf16_is_fast() else "no")
     words = _words(folder / "words.txt", plan.lexicon)
     model = build(shape, plan.seed)
     if start is not None:
