@@ -18,7 +18,7 @@ from training.evaluate.filters import FILTERS, inpaint
 from training.faces import rows
 from training.imperfections import mixture, painters
 from training.imperfections.base import Base, Layer, to_srgb
-from training.imperfections.render import base_of, own_marks
+from training.imperfections.render import base_of, calmed, own_marks
 from training.painted import AREA, TEXTURES
 from vision.compose import CLOSED, soften
 from vision.engine import Found, RetouchEngine
@@ -90,7 +90,7 @@ def held_out(data: Path, faces: int, seed: int = 7) -> Iterator[tuple[Base, Trut
     chosen = [row for row in rows(data, split="test") if row.path.parent.name == "faces"]
     rng = np.random.default_rng(seed)
     for index, row in enumerate(chosen[:faces]):
-        base = base_of(row)
+        base = calmed(base_of(row))
         truth = mixed_face(base, index, rng)
         if truth.without:
             yield base, truth

@@ -1,13 +1,16 @@
-"""Acne: red papules with halo, relief and highlight, some with a pale head, in clusters."""
+"""Acne: papules with halo, relief and highlight, some with a pale head, scattered; or small flat
+brown-red marks, many and close together."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from training.imperfections.base import (
     HAEMOGLOBIN,
     MELANIN,
     MM,
+    NEUTRAL,
     SIZE,
     Base,
     Layer,
@@ -20,9 +23,40 @@ from training.imperfections.base import (
 )
 from training.imperfections.pigment import relief
 
+_ERUPTION = 0.5  # of the faces with acne
+
 
 def acne(base: Base, rng: np.random.Generator, amount: float) -> Layer:
-    """Pimples of all ages: fresh papules, pustules with a head, flat healing marks."""
+    """Pimples of all ages: fresh papules, pustules with a head, flat healing marks.
+
+    On photos of patients most are small and dull, and so close that the skin between them is red.
+    """
+    draw = _eruption if rng.random() < _ERUPTION else _scattered
+    return finish(base, "acne", np.clip(draw(base, rng, amount), -0.6, 1.4))
+
+
+def _eruption(base: Base, rng: np.random.Generator, amount: float) -> np.ndarray:
+    """(512, 512, 3) density of small marks in dense clusters on one to three parts of the face."""
+    parts = rng.permutation(["forehead", "cheeks", "chin", "jaw", "temples"])
+    area = 0.04 + sum(base.regions.mask(part) for part in parts[: rng.integers(1, 4)])
+    prior = base.skin * area * (0.03 + cloud(rng, 5, 12) ** 3)
+    colour = tint(rng, (HAEMOGLOBIN, 1.0), (MELANIN, rng.uniform(0.1, 0.9)),
+                  (NEUTRAL, rng.uniform(0.0, 0.5)))  # fmt: skip
+    depth = rng.uniform(0.12, 0.34) * (0.7 + 0.5 * amount)
+    density = np.zeros((SIZE, SIZE, 3), np.float32)
+    for place in scatter(rng, prior, int(15 + 140 * amount * rng.uniform(0.4, 1.0))):
+        radius = float(np.clip(rng.lognormal(np.log(0.85 * MM), 0.42), 1.1, 7.0))
+        profile, x, y = stamp(rng, radius, edge=rng.uniform(1.6, 3.0), roughness=0.3)
+        patch = (profile * depth * rng.lognormal(0, 0.4))[..., None] * colour
+        if rng.random() < 0.6:
+            patch = patch + relief(base, x, y, radius, rng.uniform(0.02, 0.14))
+        add_at(density, patch.astype(np.float32), place)
+    around = cv2.GaussianBlur(density.max(axis=2), (0, 0), rng.uniform(4, 10))
+    return density + (around * rng.uniform(0.0, 0.7))[..., None] * HAEMOGLOBIN
+
+
+def _scattered(base: Base, rng: np.random.Generator, amount: float) -> np.ndarray:
+    """(512, 512, 3) density of pimples here and there."""
     mask = base.regions.mask
     favourite = [rng.random() for _ in range(4)]
     prior = 0.12 + sum(
@@ -34,7 +68,7 @@ def acne(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     density = np.zeros((SIZE, SIZE, 3), np.float32)
     for place in scatter(rng, prior, 1 + int(rng.integers(1, 5 + int(45 * amount)))):
         add_at(density, _pimple(base, rng, red, amount), place)
-    return finish(base, "acne", np.clip(density, -0.6, 1.4))
+    return density
 
 
 def _pimple(base: Base, rng: np.random.Generator, red: np.ndarray, amount: float) -> np.ndarray:

@@ -1,12 +1,12 @@
-"""Real wrinkles and dark circles, lifted off the faces that have them and laid on others.
+"""Real wrinkles, dark circles and flushes, lifted off the faces that have them and laid on others.
 
 Painted lines are single strokes; life has families of folds, cross-hatched and shaded. A face whose
 lines can be filled from the clean skin between them gives both: its lines as a layer of density
 (see `base`), and itself without them. Laid on another face by its landmarks (PerTouch replaces
 imperfections across faces), the layer is as exact as paint.
 
-`lifted.json` lists the faces, chosen by eye, with the zones where they lie open: no hair, no beard,
-no glasses.
+`lifted.json` lists the faces with lines and circles, chosen by eye, with the zones where they lie
+open: no hair, no beard, no glasses. Flushes (`flush`) come from all that are red enough.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ ZONES: dict[Kind, dict[str, tuple[Region, ...]]] = {
         "eyes": ("crows_feet", "under_eyes"),
         "smile": ("smile_lines",),
     },
+    "redness": {"flush": ("face",)},
 }
 FACES: dict[str, list[str]] = json.loads((Path(__file__).parent / "lifted.json").read_text())
 
@@ -39,7 +40,10 @@ _STRETCH = 16  # pixels that a line runs at least: pores and specks are shorter
 _AROUND = 7.0  # sigma of the skin that a line is filled from
 _CHEEK = 20.0  # sigma of the skin that a dark circle is compared with
 _LASHES = 9  # pixels along the border of a lid that are left alone
-_COLOUR = 0.5  # how much of a mark's own colour comes along to another face
+# How much of a mark's own colour comes along to another face, and how strong it is laid there at
+# most: most flushes that are lifted are weak.
+_COLOUR = {"wrinkles": 0.5, "dark_circles": 0.5, "redness": 1.0}
+_MOST = {"wrinkles": 1.0, "dark_circles": 1.0, "redness": 2.0}
 _GRID = 32  # pixels between the places where a warp is computed
 
 
@@ -123,8 +127,8 @@ class Bank:
             laid = _warped(one.densities[kind], one.points, base.points)
             laid *= _zone(base, kind, zone)[..., None]
             grey = laid.mean(axis=2, keepdims=True)
-            strength = rng.uniform(0.4, 1.0) * (0.6 + 0.8 * amount)
-            density += strength * (grey + _COLOUR * (laid - grey))
+            strength = _MOST[kind] * rng.uniform(0.4, 1.0) * (0.6 + 0.8 * amount)
+            density += strength * (grey + _COLOUR[kind] * (laid - grey))
         return finish(base, kind, np.clip(density, -0.5, 1.2))
 
 

@@ -17,13 +17,15 @@ import numpy as np
 from training.faces import FaceRow, aligned, rows
 from training.imperfections import lifted, mixture
 from training.imperfections.base import STEP, Base, Layer
+from training.imperfections.flush import flush
 from vision.engine import RetouchEngine
 from vision.errors import FreckleError
 from vision.regions import segment
 from vision.vocabulary import NETWORK_KINDS
 
+_FLUSHED = " flushed"  # after the name of a face that lends its redness alone
 LIFTED = "lifted.npz"  # what was lifted off faces, beside the samples
-PAINTERS = 7  # raised when what they paint, or how it is stored, changes
+PAINTERS = 8  # raised when what they paint, or how it is stored, changes
 # A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
 _FOUND = 0.35
 _VALLEY = 2.0  # curvature of a line across it, in levels of CIE L (0..255) a squared width
@@ -31,6 +33,8 @@ _VALLEY = 2.0  # curvature of a line across it, in levels of CIE L (0..255) a sq
 _LINED = ("forehead", "between_brows", "crows_feet", "under_eyes", "smile_lines", "mouth")
 _STRETCH = 26  # pixels
 _SHADE = 20  # levels of CIE L (0..255) below the face's median
+_RED = 0.03  # mean density of a flush over the skin, from which on it is worth laying on others
+_OWN_FLUSH = 0.5  # of the samples of a face show it with its own redness
 
 
 def base_of(row: FaceRow) -> Base:
@@ -38,6 +42,11 @@ def base_of(row: FaceRow) -> Base:
     crop, points, alignment = aligned(row)
     # A crop enlarged from a smaller photo is soft; paint must be as soft.
     return Base(crop, segment(crop, points), blur=0.55 * max(1.0, float(alignment.scale)))
+
+
+def calmed(base: Base) -> Base:
+    """The face without its own redness, as faces are painted."""
+    return lifted.without(base, flush(base))
 
 
 def own_marks(base: Base) -> np.ndarray:
@@ -113,7 +122,7 @@ def look(data: Path, folder: Path, teacher: Path, *, split: str = "train") -> No
         file = folder / f"{index:05d}.npy"
         if file.exists():
             continue
-        marks = seen(engine, base_of(row))
+        marks = seen(engine, calmed(base_of(row)))
         part = file.with_suffix(".part")
         with part.open("wb") as out:
             np.save(out, marks)
@@ -142,14 +151,18 @@ def sample(
     bank: lifted.Bank | None = None,
     own: lifted.Lifted | None = None,
 ) -> dict[str, np.ndarray]:
-    """One painted face as it is stored (see the module); what was lifted off its `own` counts as
-    painted, on the face without it."""
+    """One painted face as it is stored (see the module); what was lifted off its `own`, and often
+    its flush, count as painted, on the face without them."""
     densities = {} if own is None else own.densities
     layers = [Layer(kind, STEP * density.astype(np.float32)) for kind, density in densities.items()]
     for layer in layers:
         base = lifted.without(base, layer.density)
-    others = tuple(kind for kind in NETWORK_KINDS if kind not in densities)
-    layers += mixture(base, rng, others, bank)
+    red = Layer("redness", flush(base))
+    base = lifted.without(base, red.density)
+    if rng.random() < _OWN_FLUSH:
+        layers.append(red)
+    present = {layer.kind for layer in layers}
+    layers += mixture(base, rng, tuple(kind for kind in NETWORK_KINDS if kind not in present), bank)
     layers = [layer for layer in layers if layer.density.any()]
     return {
         "crop": base.crop,
@@ -188,29 +201,34 @@ def _write(file: Path, **arrays: np.ndarray) -> None:
 
 
 def lift_all(data: Path, file: Path, split: str = "train") -> None:
-    """Store what is lifted off every face of `lifted.FACES` in a split; a finished file is kept."""
+    """Store what is lifted off every face of `lifted.FACES` in a split, and off all that are red;
+    a finished file is kept."""
     if file.exists():
         return
     arrays = {}
-    for row in _bases(data, split):
-        if zones := lifted.FACES.get(_name(row)):
-            base = base_of(row)
-            arrays[f"{_name(row)}:points"] = base.points
-            for kind, density in lifted.lift(base, zones).items():
-                arrays[f"{_name(row)}:{kind}"] = stored(density)
+    for row in rows(data, split=split):
+        name, base = _name(row), base_of(row)
+        off = lifted.lift(base, lifted.FACES.get(name, []))
+        if off:
+            arrays[f"{name}:points"] = base.points
+            arrays |= {f"{name}:{kind}": stored(density) for kind, density in off.items()}
+        red = flush(base)
+        if red[base.skin > 0.5, 1].mean() > _RED:
+            arrays[f"{name}{_FLUSHED}:points"] = base.points
+            arrays[f"{name}{_FLUSHED}:redness"] = stored(red)
     _write(file, **arrays)
 
 
 @lru_cache(maxsize=1)
 def lifted_from(file: Path) -> dict[str, lifted.Lifted]:
-    """What `lift_all` stored, by the name of the photo."""
+    """What `lift_all` stored, by the name of the photo (and `_FLUSHED`)."""
     found: dict[str, dict] = {}
     with np.load(file) as arrays:
         for key in arrays.files:
             name, _, what = key.partition(":")
             found.setdefault(name, {})[what] = arrays[key]
     return {
-        name: lifted.Lifted(parts, parts.pop("points"), lifted.FACES[name])
+        name: lifted.Lifted(parts, parts.pop("points"), lifted.FACES.get(name, ["flush"]))
         for name, parts in found.items()
     }
 
