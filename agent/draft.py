@@ -30,6 +30,7 @@ class Draft:
         self.fresh: list[Held] = []  # keeps of this very message
         self.spared: set[int] = set()  # faces that this message wants left alone, by name
         self.crowds: list[Held] = []  # of the fresh ones, those that name no face
+        self.given_back: set[Kind] = set()  # what this message restored
         self.serial = 0
 
     def _lay(
@@ -92,7 +93,7 @@ class Draft:
                 if held not in self.fresh:
                     self._lifted(held, edit)
                 self._release(held, (edit.what,))
-            elif same_kind(held.keep, edit) and held in self.crowds and not crowd:
+            elif held in self.crowds and not crowd and self._overrules(held.keep, edit):
                 self._give_way(held, edit)
             elif same_kind(held.keep, edit) and held in self.fresh:
                 if inside(held.keep, edit) and not narrower(edit, held.keep):
@@ -109,32 +110,46 @@ class Draft:
                 self._give_way(held, edit)
         return True
 
+    @staticmethod
+    def _overrules(keep: plan.Keep, edit: plan.Edit) -> bool:
+        """Whether an edit of a named face is more specific than a keep of everyone's: not where
+        the keep names a narrower place."""
+        return same_kind(keep, edit) and not narrower(keep, edit)
+
     def _lifted(self, held: Held, edit: plan.Edit) -> None:
         if held.origin != "policy":
             self._note("lifted", edit.what, edit.where, held.reason)
 
-    def _give_way(self, held: Held, place: Placed) -> None:
-        """Take from a keep the regions that a place covers; an edit inside one wins there."""
-        at = self.keeps.index(held)
-        left = tuple(
-            region
-            for region in held.keep.where
-            if not inside(place, replace(held.keep, where=(region,)))
-        )
+    def _give_way(self, held: Held, place: Placed, kinds: Sequence[Kind] | None = None) -> None:
+        """Take from a keep the regions that a place covers; an edit inside one wins there. With
+        `kinds`, a keep of everything goes on there for all others."""
+        at, where = self.keeps.index(held), held.keep.where
+        covered = [r for r in where if inside(place, replace(held.keep, where=(r,)))]
+        left = tuple(region for region in where if region not in covered)
         self.keeps[at : at + 1] = [replace(held, keep=replace(held.keep, where=left))] * bool(left)
+        if kinds is not None and covered:
+            there = replace(held, keep=replace(held.keep, where=tuple(covered)))
+            self.keeps.insert(at, there)
+            self._release(there, kinds)
 
     def _inside_keeps(self, edit: plan.Edit) -> list[plan.Edit]:
-        """What an edit has in common with older keeps of its kind that neither lies inside: named
-        by itself, it is the narrower wish and wins over them."""
+        """What an edit has in common with keeps of its kind that neither lies inside: named by
+        itself, it is the narrower wish and wins over them. From keeps of this very message only
+        what the edit names outright is taken."""
         across = [
-            held.keep
+            held
             for held in self.keeps
-            if edit.strength and held not in self.fresh
-            and same_kind(held.keep, edit) and meet(held.keep, edit)
+            if edit.strength and same_kind(held.keep, edit) and meet(held.keep, edit)
             and not inside(held.keep, edit) and not inside(edit, held.keep)
         ]  # fmt: skip
-        places = [shared_place(edit, keep) for keep in across]
-        return [replace(edit, where=where, side=side) for where, side in places]
+        shared = [held.keep for held in across if held not in self.fresh]
+        places = [shared_place(edit, keep) for keep in shared]
+        named = [replace(edit, where=(region,)) for region in edit.where]
+        return [replace(edit, where=where, side=side) for where, side in places] + [
+            part
+            for part in named
+            if any(narrower(part, held.keep) for held in across if held in self.fresh)
+        ]
 
     def _release(self, everything: Held, kinds: Sequence[Kind]) -> None:
         """Turn a keep of everything into keeps of every kind but these."""

@@ -26,7 +26,7 @@ from agent.state import (
     same_kind,
     tidy,
 )
-from agent.toning import add_tone, change_tones, set_tone, usual_tones
+from agent.toning import add_tone, change_tones, lit, set_tone, usual_tones
 from agent.usual import of_auto, of_plain_words
 from agent.wishes import Wish, in_force_order, in_range, name, own_words
 from llm.commands import Adjust, Allow, Auto, Keep, Reduce, Restore, Tone
@@ -53,8 +53,6 @@ def resolve(
     `focus` has for each wish the faces that it means where it names none, if that differs from the
     scene's. Where nothing is different, it is `before` itself.
     """
-    if any(isinstance(wish, Restore) for wish in wishes):
-        scene = replace(scene, plain=False)  # "no, the other cheek": as strong as it was
     draft = _Granted(before, scene)
     for serial, wish in in_force_order(wishes, before.last):
         if focus:
@@ -116,13 +114,19 @@ class _Granted(Draft):
         for edit in there:
             if edit.strength == 0 or self._may(edit, wish.who, wish.what):
                 self._lay_usual(edit, wish)
-                for part in self._inside_keeps(self.edits[-1].edit):
-                    if self.scene.found(part) > 0:
-                        self._lay(part, wish.what)
+                if edit.what == wish.what:  # "blemishes" overrule no keep
+                    self._open_keeps(self.edits[-1].edit)
+
+    def _open_keeps(self, edit: plan.Edit) -> None:
+        for part in self._inside_keeps(edit):
+            if self.scene.found(part) > 0:
+                self._lay(part, part.what)
 
     def _lay_usual(self, edit: plan.Edit, wish: Reduce) -> None:
-        """Lay an edit, as strong as usual where the words leave that open."""
-        usual = of_plain_words(wish, edit, self.scene.usual) if self.scene.plain else None
+        """Lay an edit, as strong as usual where the words leave that open ("no, the other cheek" is
+        as strong as it was)."""
+        free = self.scene.plain and edit.what not in self.given_back
+        usual = of_plain_words(wish, edit, self.scene.usual) if free else None
         if usual is None or usual.strength is None:
             self._lay(edit, wish.what)
             return
@@ -164,7 +168,8 @@ class _Granted(Draft):
         for face in self._faces(wish.who, self._everyone):
             spot = self._spoken(wish, face)
             anywhere = Spot((default_region(wish.what),), None, face)
-            for held in [held for held in self.keeps if held.keep.face == face]:
+            older = [held for held in self.keeps if held not in self.fresh]
+            for held in [held for held in older if held.keep.face == face]:
                 named = wish.what == "everything" or held.keep.what in (*kinds, "everything")
                 named &= wish.what == "everything" or held.keep.mask is None
                 if not named or (spot and not meet(held.keep, spot)):
@@ -173,8 +178,8 @@ class _Granted(Draft):
                 if whole and narrower(held.keep, spot or anywhere):
                     continue  # a place that is kept whole is more specific than a kind anywhere
                 touched = True
-                if spot and narrower(spot, held.keep):
-                    self._give_way(held, spot)
+                if spot and not inside(spot, held.keep):
+                    self._give_way(held, spot, kinds if whole else None)
                     if held in self.keeps:
                         self._note("too_narrow", wish.what, spot.where)
                 elif whole:
@@ -190,7 +195,7 @@ class _Granted(Draft):
         faces: tuple[int, ...] = ()
         if set(wish.where) - set(FACELESS):
             faces = self._faces(wish.who, self.scene.focus)
-        for region in widest(wish.where):  # where places overlap, amounts would add up
+        for region in lit(wish.where):
             for face in (None,) if region in FACELESS else faces:
                 tone = plan.Tone(wish.attribute, region, wish.amount, face, wish.side)
                 if not self._light_may(tone, wish.who):
@@ -205,6 +210,7 @@ class _Granted(Draft):
     def _feedback(self, wish: Adjust | Restore, change: Callable[[float], float]) -> None:
         meant, fills, tones = self._meant(wish)
         if isinstance(wish, Restore):
+            self.given_back |= {made.edit.what for made in meant}
             self.fills = [filled for filled in self.fills if filled not in fills]
         elif fills:
             self._note("whole")
@@ -320,6 +326,7 @@ class _Granted(Draft):
                     if not outright and self.scene.found(whole) > 0:
                         self._hold(Held(plan.Keep(kind, ("face",), face), "policy"))
                     continue
+                laid = False
                 for edit, reason in of_auto(wish, kind, face, self.scene.usual):
                     kept = any(binds(held.keep, edit) for held in self.keeps)
                     said = any(inside(made.edit, edit) for made in outright)  # not left to taste
@@ -327,10 +334,11 @@ class _Granted(Draft):
                         continue
                     known = any(made.edit == edit for made in self.edits)
                     self._lay(edit, "auto", reason)
+                    laid = True
                     done |= edit.strength > 0
                     if reason is not None and not known:
                         self._note("usual", kind, edit.where, reason, edit.strength)
-                for made in outright:
+                for made in outright if laid else ():  # they stay on top
                     self.edits = lay(self.edits, made)
         proposals = usual_tones(wish, faces, self.scene.usual, self.tones, self.keeps)
         for tone, reason in list(proposals):

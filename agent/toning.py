@@ -15,6 +15,13 @@ from vision.places import Spot, inside, meet, parts, shared_place
 from vision.plan import Keep, Opening, Tone
 from vision.vocabulary import FACELESS, Region, ToneAttribute
 
+# Regions whose light is not that of a place they lie in by name (`Regions.light`): the eyes are
+# what is between the lids, and skin is bare skin.
+_APART: dict[Region, tuple[Region, ...]] = {
+    "eyes": ("under_eyes", "crows_feet"),
+    "skin": ("eyes", "lips", "teeth"),
+}
+
 
 def add_tone(tones: Sequence[Toned], new: Tone, serial: int) -> list[Toned]:
     """Add an amount to what is there of its attribute at its place; one that comes to 0 is gone."""
@@ -25,6 +32,16 @@ def add_tone(tones: Sequence[Toned], new: Tone, serial: int) -> list[Toned]:
         return list(tones)
     rest = [toned for toned in tones if toned is not there]
     return [*rest, Toned(replace(new, amount=amount), serial)] if amount else rest
+
+
+def lit(where: Sequence[Region]) -> list[Region]:
+    """Regions that are to get light, each once: where one lies in another, amounts would add up."""
+    regions = list(dict.fromkeys(where))
+    return [
+        one
+        for one in regions
+        if all(one in _APART.get(two, ()) for two in regions if parts((one,)) < parts((two,)))
+    ]
 
 
 def change_tones(

@@ -9,6 +9,7 @@ from llm.commands import Auto, Reduce
 from llm.words import find_numbers, split
 from memory.observation import Preference
 from memory.recall import MILD
+from vision.errors import FreckleError
 from vision.places import Spot, inside, narrower, parts
 from vision.plan import Edit
 from vision.vocabulary import Kind, default_region
@@ -23,8 +24,16 @@ _MEASURED = re.compile(r"\d|\bhal(f|ve)|\bpercent|\bmedium|\bmoderate", re.IGNOR
 def leaves_open(text: str) -> bool:
     """Whether a message gives no strength in numbers, so that plain words ("soften") mean the
     usual one. Words of degree need no check: they set another strength than plain words do."""
-    spelt = any(one.value == MILD and not one.plain for one in find_numbers(split(text).forms))
-    return not spelt and _MEASURED.search(text) is None
+    return not _spelt(text) and _MEASURED.search(text) is None
+
+
+def _spelt(text: str) -> bool:
+    """Whether a number in words says `MILD` ("fifty percent")."""
+    try:
+        forms = split(text).forms
+    except FreckleError:  # longer than the built-in model reads; others read on
+        return False
+    return any(one.value == MILD and not one.plain for one in find_numbers(forms))
 
 
 def of_plain_words(wish: Reduce, edit: Edit, usual: Sequence[Preference]) -> Preference | None:

@@ -23,6 +23,7 @@ from vision.plan import Edit, Fill, Keep, Plan
 from vision.regions import Surfaces
 from vision.settings import Settings
 from vision.vocabulary import (
+    FACELESS,
     FINE_KINDS,
     LEARNT_KINDS,
     NETWORK_KINDS,
@@ -91,10 +92,15 @@ class FaceAnalysis:
     @cached_property
     def inside_photo(self) -> np.ndarray:
         """(512, 512) float32, 0 where the crop reaches beyond the photo's border."""
+        last = np.array([self.photo.width - 1, self.photo.height - 1])
+        at = self._on_photo()
+        return ((at >= 0) & (at <= last)).all(axis=2).astype(np.float32)
+
+    def _on_photo(self) -> np.ndarray:
+        """(512, 512, 2), x and y in the photo of every pixel of the crop."""
         y, x = np.mgrid[: faces.CROP_SIZE, : faces.CROP_SIZE]
         at = self.alignment.points_to_photo(np.stack([x.ravel(), y.ravel()], axis=1))
-        last = np.array([self.photo.width - 1, self.photo.height - 1])
-        return ((at >= 0) & (at <= last)).all(axis=1).reshape(x.shape).astype(np.float32)
+        return at.reshape(*x.shape, 2)
 
     @cached_property
     def skin(self) -> np.ndarray:
@@ -152,7 +158,14 @@ class FaceAnalysis:
 
     def place(self, where: tuple[Region, ...], side: Side | None = None) -> np.ndarray:
         """(512, 512) float32 soft mask of the union of regions."""
-        return np.max([self.regions.mask(region, side) for region in where], axis=0)
+        return np.max([self._region(region, side) for region in where], axis=0)
+
+    def _region(self, region: Region, side: Side | None) -> np.ndarray:
+        """The left of the whole photo is the photo's, not that of the face's midline."""
+        if region not in FACELESS or side not in ("photo_left", "photo_right"):
+            return self.regions.mask(region, side)
+        left = self._on_photo()[..., 0] < self.photo.width / 2
+        return self.regions.mask(region) * (left == (side == "photo_left"))
 
     @cached_property
     def face_area(self) -> float:

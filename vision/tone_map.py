@@ -19,7 +19,7 @@ import numpy as np
 from vision import compose, people, tone
 from vision.photo import Photo
 from vision.plan import Keep, Tone
-from vision.vocabulary import TONE_ATTRIBUTES, Region, Side
+from vision.vocabulary import FACELESS, TONE_ATTRIBUTES, Region, Side
 
 if TYPE_CHECKING:
     from vision.faces import Alignment
@@ -110,8 +110,8 @@ class Stage:
         return face.alignment.to_photo(face.skin, self.shape, block)
 
     def _half(self, face: int | None, side: Side, block: Block) -> Map:
-        """One side of a face's midline, or of the photo: of what is no face's, as it is seen, or where
-        there is none."""
+        """One side of a face's midline, or of the photo: of what is no face's, as it is seen, or
+        where there is none."""
         x0, y0, x1, y1 = block
         x, y = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
         middle, across = np.array(self.shape[::-1]) / 2, np.array((1.0, 0.0))
@@ -266,7 +266,8 @@ def kept_masks(stage: Stage, keeps: Sequence[Keep], block: Block, own: Map) -> I
     """The masks (h, w) of what is kept whole `ON_PHOTO`; above 0.5 nothing changes."""
     for keep in keeps:
         for region in _on_photo(keep):
-            mask = stage.mask(region, keep.face, keep.side, block, own)
+            face = None if region in FACELESS else keep.face
+            mask = stage.mask(region, face, keep.side, block, own)
             for one in keep.openings:
                 mask = mask * (1 - stage.mask(one.where, one.face, one.side, block, own))
             yield mask

@@ -210,8 +210,16 @@ def test_plain_words_mean_the_usual_strength_and_numbers_do_not(opened):
         text="no, the other cheek",
     )
     assert moved.strength("wrinkles", "cheeks", side="right") == 0.5
+    other = opened(user="mia")  # what is put back says nothing of another kind
+    other.do(reduce("acne", 1.0))
+    other.do(
+        {"do": "restore", "what": "acne", "where": ["face"]},
+        reduce("wrinkles", 0.5),
+        text="put the pimples back and soften the wrinkles",
+    )
+    assert other.strength("wrinkles", "nose") == 0.2
     stranger = opened(user="ben")
-    stranger.do(reduce("wrinkles", 0.5), text="soften the wrinkles")
+    stranger.do(reduce("wrinkles", 0.5), text="soften the wrinkles " + "please " * 250)
     assert stranger.strength("wrinkles", "nose") == 0.5
 
 

@@ -52,6 +52,18 @@ def test_the_whole_photo_and_a_part_add_up(talk):
     assert talk.light("nose") == pytest.approx(0.3)
 
 
+def test_places_that_share_a_name_but_no_light_are_all_lit(talk):
+    """By its light, the eye is what is between the lids."""
+    talk.do(tone(0.3, "eyes", "under_eyes"))
+    talk.do(tone(0.2, "skin", "teeth"))
+    places = [(t.where, t.strength) for t in talk.do({"do": "explain"}).report.edits]
+    assert places == [
+        (("eyes",), 0.3), (("under_eyes",), 0.3), (("skin",), 0.2), (("teeth",), 0.2),
+    ]  # fmt: skip
+    talk.do(tone(0.1, "face", "nose", attribute="contrast"))
+    assert [t.tone.where for t in talk.session.conversation.tones][-1] == "face"
+
+
 def test_a_tone_and_its_opposite_leave_the_photo(talk):
     talk.do(tone(0.3))
     reply = talk.do(tone(-0.3))

@@ -11,7 +11,7 @@ import pytest
 from vision import keeping, photo, pipeline
 from vision.engine import own_words
 from vision.measure import measure
-from vision.plan import Edit, Keep, Plan
+from vision.plan import Edit, Keep, Plan, Tone
 from vision.vocabulary import LEARNT_KINDS
 
 FACE = ("face",)
@@ -33,6 +33,18 @@ def test_an_empty_plan_and_strength_zero_return_the_same_pixels(astronaut):
 def test_keeping_everything_beats_every_edit(astronaut):
     plan = Plan(EVERYTHING.edits, (Keep("everything", ("image",)),))
     assert np.array_equal(pixels(astronaut, plan), astronaut.photo.pixels)
+
+
+def test_the_left_of_the_picture_is_kept_whatever_lies_there(astronaut):
+    """The middle of the photo runs through her face, beside her own."""
+    kept = Keep("everything", ("image",), 0, "photo_left")
+    light = Tone("brightness", "image", 0.5)
+    before = astronaut.photo.pixels
+    half = before.shape[1] // 2
+    for plan in (EVERYTHING, replace(EVERYTHING, tones=(light,))):
+        after = pixels(astronaut, replace(plan, keeps=(kept,)))
+        assert np.array_equal(after[:, :half], before[:, :half])
+        assert not np.array_equal(after[:, half:], before[:, half:])
 
 
 def test_an_edit_of_one_face_spares_what_is_kept_on_a_face_beside_it(astronaut):

@@ -30,7 +30,6 @@ import numpy as np
 import typer
 
 from agent import RetouchAgent, Session
-from agent.places import Spot, inside
 from llm.commands import State
 from llm.embedded import EmbeddedParser, Hypothesis
 from llm.words import Message
@@ -40,6 +39,7 @@ from memory.recall import weigh
 from memory.scene import Feature, PhotoScene, scene_of
 from memory.store import Store
 from vision.measure import Measurement
+from vision.places import Spot, inside
 from vision.plan import Edit, Plan
 from vision.settings import Settings
 from vision.vocabulary import Kind, default_region
