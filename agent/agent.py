@@ -74,5 +74,5 @@ class RetouchAgent:
             output = default_output(photo.path)
         self.memory.recall(user)  # a memory that cannot be read is told before any work
         desk = Desk(photo, self.studio, self.settings.scene_clip)
-        chat = Chat(desk, self.memory, user, output, History((Conversation(),)))
+        chat = Chat(desk, self.memory, user, output, History((Conversation(),)), attended=ask)
         return Session(self, chat, ask)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def forget(chat: Chat, what: str, deeds: Deeds) -> None:
-    """Delete a kind, an attribute of tone or "everything" for good; what memory brought of it to
-    this photo goes with it.
+    """Delete a kind, an attribute of tone or "everything" for good; the keeps that memory brought
+    of it to this photo go with it, and the edits become the user's own.
 
     Earlier states keep their keeps, so that undo shows what it showed, but not where from.
     """

@@ -28,7 +28,8 @@ class Reply:
     changed; or the agent "asked" back. `view` is what the user wants to look at (of `shown`, where
     a mask of kinds is meant: `Session.spread`), `saved` the file that "save it" wrote. `identity`
     is the likeness of each edited face to itself, by its number from 0 on the left: 1 where it
-    looks as it did (`vision.identity`).
+    looks as it did (`vision.identity`). `trouble`: why the language model that was chosen did not
+    read the message itself.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Reply:
     shown: tuple[Kind, ...] = ()
     saved: Path | None = None
     identity: Mapping[int, float] = field(default_factory=dict)
+    trouble: str | None = None
 
     @property
     def changed(self) -> bool:

@@ -134,11 +134,16 @@ class DidYouMean:
         """The reading that is chosen by yes (the first), by its number or by its words alone; None
         where that is none, or several."""
         words = set(_words(text))
-        if words and words <= _YES:
+        several = len(self.readings) > 1
+        # "Right" may be the name of a side.
+        sides = {"right"} & {word for choice in self.choices for word in _words(choice)}
+        yes = _YES - sides if several else _YES
+        if words and words <= yes:
             return self.turn
-        if len(self.readings) == 1:
+        if not several:
             return None
-        named = words - _FILLERS - _YES - {"option"}
+        named = words - _FILLERS - yes - {"option"}
+        words -= yes - _FILLERS
         numbers = {
             int(w) if w.isdecimal() else _NUMBERS.get(w, 0) for w in named or words & {"one"}
         }

@@ -128,7 +128,7 @@ class Session:
             return self._carry_out(lambda: act(self._chat, area), (), 0.0)
 
     def forget(self, what: What) -> Reply:
-        """Delete for good what is remembered of it; what it brought to this photo goes, too."""
+        """Delete for good what is remembered of it; keeps that it brought to this photo go, too."""
 
         def act() -> Deeds:
             deeds = Deeds()
@@ -375,10 +375,10 @@ class Session:
         seconds: float,
         deeds: Deeds | None = None,
     ) -> Reply:
-        result = self._chat.result()
-        if self._trouble is not None:
-            text, self._trouble = f"{text} {replies.stood_in(self._trouble)}", None
-        chat = self._chat
+        chat, trouble = self._chat, self._trouble
+        result, self._trouble = chat.result(), None
+        if trouble is not None:
+            text = f"{text} {replies.stood_in(trouble)}"
         report = turn_report(
             commands,
             chat.desk.faces,
@@ -390,9 +390,16 @@ class Session:
         )
         self.reports.append(report)
         deeds = deeds or Deeds()
-        same = result.measurement.identity
         return Reply(
-            text, report, outcome, result.photo, deeds.view, deeds.shown, deeds.saved, same
+            text,
+            report,
+            outcome,
+            result.photo,
+            deeds.view,
+            deeds.shown,
+            deeds.saved,
+            result.measurement.identity,
+            trouble,
         )
 
 

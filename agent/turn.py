@@ -24,7 +24,7 @@ from agent.state import Conversation, Held
 from agent.usual import TRUSTED
 from llm import commands as say
 from memory.observation import Observation, Preference, Source
-from memory.preferences import Preferences
+from memory.preferences import Again, Preferences
 from memory.store import StoreError
 from vision import plan
 from vision.errors import FreckleError, NothingToDo
@@ -40,9 +40,10 @@ class Chat:
     """The moving parts of one conversation about one photo.
 
     `focus` are the faces chosen by name, None before anyone was; `output` is where "save it" goes.
-    `plain`: the message at hand says how much of nothing. `corrected` are the kinds that feedback
-    was about, `forgotten` those (or "everything") to be forgotten. `known` is what memory said in
-    this turn, None before it was asked.
+    `attended`: somebody sees the result before it is saved. `plain`: the message at hand says how
+    much of nothing. `corrected` are the kinds that feedback was about, `forgotten` those (or
+    "everything") to be forgotten. `known` is what memory said in this turn, None before it was
+    asked.
     """
 
     desk: Desk
@@ -51,6 +52,7 @@ class Chat:
     output: Path | None
     history: History
     focus: tuple[int, ...] | None = None
+    attended: bool = True
     accepted: Conversation | None = None
     written: set[Path] = field(default_factory=set)
     plain: bool = False
@@ -271,15 +273,17 @@ def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) ->
         deeds.notes.append(Note("no_user" if source == "explicit" else "glad"))
     elif not learnt or (source == "accepted" and chat.accepted is present):
         deeds.notes.append(Note("nothing_to_learn" if source == "explicit" else "glad"))
-    elif _taught(chat, learnt, deeds):
+    elif _taught(chat, learnt, deeds, Again(chat.visit) if source == "accepted" else None):
         chat.accepted = present
         deeds.notes += [_habit("learnt", one) for one in learnt]
 
 
-def _taught(chat: Chat, seen: Sequence[Observation], deeds: Deeds) -> bool:
+def _taught(
+    chat: Chat, seen: Sequence[Observation], deeds: Deeds, again: Again | None = None
+) -> bool:
     """Store what was observed; a memory that cannot be written must not undo the retouching."""
     try:
-        chat.memory.learn(chat.user, seen)
+        chat.memory.learn(chat.user, seen, again)
     except StoreError as error:
         deeds.notes.append(Note("unwritten", str(error)))
         return False
@@ -316,7 +320,8 @@ def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: 
     if not corrected:
         return
     chat.corrected |= corrected
-    _taught(chat, [o for o in _lessons(chat, "corrected") if o.kind in chat.corrected], deeds)
+    now = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
+    _taught(chat, now, deeds, Again(chat.visit, frozenset(chat.corrected)))
 
 
 def learn_saved(chat: Chat, deeds: Deeds) -> None:
@@ -359,4 +364,5 @@ def _save(chat: Chat, deeds: Deeds) -> None:
         deeds.notes.append(Note("not_saved", str(error)))
         return
     deeds.notes.append(Note("saved", str(deeds.saved)))
-    learn_saved(chat, deeds)
+    if chat.attended:
+        learn_saved(chat, deeds)

@@ -8,6 +8,7 @@ recalled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,7 +23,7 @@ from vision.errors import FreckleError
 from vision.settings import Settings
 from vision.vocabulary import expand_kind
 
-__all__ = ["Observation", "Preference", "PreferenceError", "Preferences", "What"]
+__all__ = ["Again", "Observation", "Preference", "PreferenceError", "Preferences", "What"]
 
 EXPORT_VERSION: Final = 2
 MAX_NAME = 200
@@ -44,6 +45,20 @@ class Export(BaseModel):
     observations: list[Observation]
 
 
+@dataclass(frozen=True)
+class Again:
+    """What a visit says anew: all about some kinds, or about everything (`kinds` None)."""
+
+    visit: str
+    kinds: frozenset[str] | None = None
+
+    def said_before(self) -> ColumnElement[bool]:
+        """Rows of this, but what was said outright."""
+        about = ObservationRow
+        kinds = true() if self.kinds is None else about.kind.in_(self.kinds)
+        return and_(about.visit == self.visit, about.source != "explicit", kinds)
+
+
 class Preferences:
     """The memory of every user of one database; `weigh` makes preferences of observations."""
 
@@ -56,24 +71,32 @@ class Preferences:
         """The memory that the settings name; nothing is opened or created before it is needed."""
         return cls(Store((settings or Settings()).database_url))
 
-    def learn(self, user: str | None, observations: Iterable[Observation]) -> int:
+    def learn(
+        self, user: str | None, observations: Iterable[Observation], again: Again | None = None
+    ) -> int:
         """Store observations and return how many; without a user, or while paused, none is.
 
-        What one visit says of a place replaces what it said of it before.
+        What one visit says of a place replaces what it said of it before; what it says `again`
+        replaces all of that, even where nothing is left to be said.
         """
         rows = [_row(named(user), seen) for seen in observations] if user is not None else []
-        if not rows:
+        if not rows and (again is None or user is None or self._blank()):
             return 0
         with self.store.writing() as session:
             if session.get(PausedRow, user) is not None:
                 return 0
             outdated = [_same_visit(row) for row in rows if row.visit is not None]
+            outdated += [again.said_before()] if again else []
             if outdated:
                 session.execute(
                     delete(ObservationRow).where(ObservationRow.user_name == user, or_(*outdated))
                 )
             session.add_all(rows)
         return len(rows)
+
+    def _blank(self) -> bool:
+        with self.store.reading() as session:
+            return session is None
 
     def recall(
         self, user: str | None, scene: PhotoScene | None = None, visit: str | None = None

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,9 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from agent.questions import DidYouMean, doubtful
 from agent.studio import LocalStudio
 from ui.engines import require_ray, run_here, run_on_ray
-from ui.messages import understand
+from ui.messages import parse
 from ui.shoot import Job, Order, Outcome, agent_of, earlier, is_finished
 from vision.errors import FreckleError, NothingToDo
 from vision.photo import named_as_photo
@@ -135,19 +135,26 @@ def sort_out(jobs: Sequence[Job], bar: Progress) -> tuple[list[Outcome], list[Jo
                 if is_finished(job, recipe, weights):
                     outcomes.append(Outcome(job.name, "as before"))
                     continue
-            todo.append(replace(job, ours=recipe is not None))
+            todo.append(job)
         except FreckleError as error:
             outcomes.append(Outcome(job.name, "failed", str(error), code=2))
     return outcomes, todo
 
 
 def check_order(order: Order) -> None:
-    """Raise `FreckleError` now where every photo would: the request, the model, the memory."""
+    """Raise now what every photo would: of the request, the model, the memory.
+
+    Raises:
+        FreckleError: one of them is wrong.
+        NothingToDo: the request is doubtful, and nobody is there to be asked.
+    """
     if not order.request.strip():
         raise FreckleError("the request is empty: say what to change in the photos")
     agent = agent_of(order.settings, order.one_thread)
     agent.memory.recall(order.user)
-    understand(agent.parser, order.request, None)
+    parsed = parse(agent.parser, order.request, None)
+    if doubtful(parsed.turn, parsed.confidence):
+        raise NothingToDo(f"{DidYouMean.of(parsed).text} No photo was touched.")
 
 
 def start(

@@ -74,6 +74,10 @@ def retouch_file(
     return f"{text}\n{out}"
 
 
+class NoWish(NothingToDo):
+    """No change was asked for that can be made, or it is not sure which."""
+
+
 def retouch_photo(
     agent: RetouchAgent,
     photo: Path,
@@ -85,7 +89,7 @@ def retouch_photo(
     """Write one photo, retouched, to `image`; returns the last reply, and all that was said.
 
     Raises:
-        NothingToDo: understood, but nothing was changed.
+        NothingToDo: understood, but nothing was changed; `NoWish` where no change was asked for.
     """
     session = agent.open(photo, user=user, ask=False, save_to=image)
     reply, text = _obey(session, request, region_mask)
@@ -99,7 +103,8 @@ def _obey(session: Session, request: str, region_mask: Path | None) -> tuple[Rep
     """Fill what is marked, then do what is asked; the last reply, and all that was said.
 
     Raises:
-        NothingToDo: nothing was filled, or there was nothing to fill and nothing was changed.
+        NothingToDo: nothing was filled, or there was nothing to fill and nothing was changed;
+            `NoWish` where no change was asked for.
     """
     said = []
     if region_mask is not None:
@@ -110,7 +115,9 @@ def _obey(session: Session, request: str, region_mask: Path | None) -> tuple[Rep
     if region_mask is None or request.strip():
         reply = session.say(request)
         if reply.exit_code and not said:
-            raise NothingToDo(reply.text if reply.saved is None else "Nothing was changed.")
+            text = reply.text if reply.saved is None else "Nothing was changed."
+            idle = all(command.do == "unsupported" for command in reply.report.commands)
+            raise NoWish(text) if idle or reply.outcome != "nothing" else NothingToDo(text)
         said.append(reply.text)
     return reply, " ".join(said)
 

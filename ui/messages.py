@@ -14,7 +14,7 @@ from llm.commands import State, Turn
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
-    from llm.parser import Parser
+    from llm.parser import Parsed, Parser
 
 
 class Line(BaseModel):
@@ -78,12 +78,17 @@ def explain(error: ValidationError) -> str:
     return f"{spot}: {first['msg']}" if spot else first["msg"]
 
 
-def understand(parser: Parser, text: str, state: State | None) -> Turn:
-    """What a message means; that another parser had to answer is told on stderr."""
+def parse(parser: Parser, text: str, state: State | None) -> Parsed:
+    """Understand a message; that another parser had to answer is told on stderr."""
     parsed = parser.parse(text, state)
     if parsed.trouble is not None:
         print(f"freckle: read by the built-in model, since {parsed.trouble}", file=sys.stderr)
-    return parsed.turn
+    return parsed
+
+
+def understand(parser: Parser, text: str, state: State | None) -> Turn:
+    """What a message means."""
+    return parse(parser, text, state).turn
 
 
 def turn_line(turn: Turn) -> str:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 
 from agent import RetouchAgent
 from agent.recipe import Made, Recipe, RecipeError
+from agent.reply import stood_in
 from agent.report import EditReport, ToneReport
 from agent.words import listed, percent, place, plain
-from memory.preferences import Observation, Preferences, What
-from ui.files import retouch_photo
+from memory.preferences import Again, Observation, Preferences, What
+from ui.files import NoWish, retouch_photo
 from ui.outputs import Outputs
 from ui.verdict import verdict
 from vision.errors import FreckleError, NothingToDo
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Result = Literal["retouched", "as before", "unchanged", "failed"]
 _RESULTS: dict[int, Result] = {0: "retouched", 3: "unchanged"}
+_STAND_IN = "embedded"  # reads requests where the model that was chosen fails
 
 
 @dataclass(frozen=True)
@@ -45,16 +47,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Job:
-    """One photo, where its result goes, and its name for people.
-
-    `ours`: whatever lies at `out` now, or lay there, was written by a batch.
-    """
+    """One photo, where its result goes, and its name for people."""
 
     photo: Path
     out: Path
     name: str
     order: Order
-    ours: bool = False
 
     @property
     def recipe(self) -> Path:
@@ -76,7 +74,9 @@ class Outcome:
 class Recalled(Preferences):
     """A memory that is asked and never changed: whoever orders a batch has not seen a result."""
 
-    def learn(self, user: str | None, observations: Iterable[Observation]) -> int:
+    def learn(
+        self, user: str | None, observations: Iterable[Observation], again: Again | None = None
+    ) -> int:
         return 0
 
     def forget(self, user: str, what: What = "everything") -> int:
@@ -112,8 +112,10 @@ def retouch_one(job: Job) -> Outcome:
 def _retouch(job: Job) -> str:
     try:
         return _write(job)
+    except NoWish:
+        raise  # no reason to take anything away
     except NothingToDo as error:
-        if not job.ours:
+        if earlier(job) is None:
             raise
         for left in (job.out, job.recipe):
             left.unlink(missing_ok=True)
@@ -121,23 +123,41 @@ def _retouch(job: Job) -> str:
 
 
 def _write(job: Job) -> str:
-    order, replace = job.order, job.ours or job.order.overwrite
+    order = job.order
     _make_folder(job.out.parent)
-    if job.out.exists() and not replace:
-        raise FreckleError(
-            f"{job.out} was not written by a batch, or was changed since: "
-            "add --overwrite to replace it, or name another folder"
-        )
+    replace = _may_replace(job)
     with Outputs([job.photo], overwrite=replace) as outputs:
         # The recipe appears first: a photo without one would be a stranger to the next call.
         recipe, image = outputs.claim(job.recipe), outputs.claim(job.out)
         source = sha256(job.photo)
         agent = agent_of(order.settings, order.one_thread)
         session, reply, _ = retouch_photo(agent, job.photo, order.request, image, order.user)
-        made = _made(order, source, sha256(image))
+        model = order.settings.model if reply.trouble is None else _STAND_IN
+        made = _made(order, source, sha256(image), model)
         written = session.recipe().model_copy(update={"made": made})
         outputs.write(recipe, written.to_json().encode())
-    return in_short(reply.report)
+        # Somebody may have worked on the last result meanwhile. Where not, it goes first: killed
+        # between the two renames, a batch would take it for a stranger beside the new recipe.
+        if _may_replace(job) and not order.overwrite:
+            job.out.unlink(missing_ok=True)
+    told = in_short(reply.report)
+    return told if reply.trouble is None else f"{told}; {stood_in(reply.trouble)}"
+
+
+def _may_replace(job: Job) -> bool:
+    """Whether what lies at the job's place may be replaced: a batch wrote it, or nothing is there,
+    or the order says so.
+
+    Raises:
+        FreckleError: it may not.
+    """
+    ours = earlier(job) is not None
+    if job.out.exists() and not (ours or job.order.overwrite):
+        raise FreckleError(
+            f"{job.out} was not written by a batch, or was changed since: "
+            "add --overwrite to replace it, or name another folder"
+        )
+    return ours or job.order.overwrite
 
 
 def earlier(job: Job) -> Recipe | None:
@@ -159,7 +179,8 @@ def is_finished(job: Job, recipe: Recipe, weights: dict[str, str]) -> bool:
         return False
     if (recipe.dtype or "float32") != job.order.settings.dtype:
         return False
-    return recipe.made == _made(job.order, sha256(job.photo), recipe.made.result)
+    wanted = job.order.settings.model
+    return recipe.made == _made(job.order, sha256(job.photo), recipe.made.result, wanted)
 
 
 def in_short(report: Report) -> str:
@@ -176,12 +197,12 @@ def sha256(path: Path) -> str:
         raise FreckleError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _made(order: Order, source: str, result: str) -> Made:
+def _made(order: Order, source: str, result: str, model: str) -> Made:
     return Made(
         freckle=metadata.version("freckle"),
         request=order.request,
         user=order.user,
-        model=order.settings.model,
+        model=model,
         source=source,
         result=result,
     )

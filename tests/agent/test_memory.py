@@ -242,6 +242,31 @@ def test_one_photo_counts_once_however_often_it_is_corrected(opened, memory):
     assert (seen.strength, seen.source) == (0.2, "accepted")
 
 
+def test_what_is_taken_back_is_not_remembered(opened, memory):
+    def known():
+        return {(one.region, one.strength) for one in memory.why("mia", "wrinkles")}
+
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles", 0.5))
+    talk.do({"do": "adjust", "what": "last", "where": ["forehead"], "delta": -0.1})
+    assert ("forehead", 0.4) in known()
+    talk.do({"do": "undo"})
+    assert known() == {("face", 0.5)}
+    talk.do({"do": "undo"})
+    assert known() == set()
+    talk.do(reduce("wrinkles", 0.8))
+    talk.do({"do": "accept"})
+    talk.do({"do": "undo"}, reduce("acne"))
+    talk.do({"do": "accept"})
+    assert known() == set() and len(memory.why("mia", "acne")) == 1
+
+
+def test_a_result_that_nobody_saw_teaches_nothing(opened, memory, tmp_path):
+    talk = opened(user="mia", ask=False, save_to=tmp_path / "out.png")
+    talk.do(reduce("wrinkles", 0.5), {"do": "save"})
+    assert (tmp_path / "out.png").exists() and memory.recall("mia") == ()
+
+
 def test_tastes_follow_the_kind_of_photo(opened):
     def open_in(size):
         talk = opened(user="mia")

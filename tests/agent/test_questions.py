@@ -51,6 +51,21 @@ def test_one_of_several_readings_is_chosen(asked, answer, meant):
     assert asked.session.question is None
 
 
+def test_right_may_be_a_side(opened):
+    sides = [
+        {"do": "reduce", "what": "redness", "where": ["cheeks"], "side": side, "strength": 1.0}
+        for side in ("left", "right")
+    ]
+    answers = {
+        "right": 1, "the right one": 1, "yes, the right one": 1, "left": 0, "yes": 0, "2": 1,
+    }  # fmt: skip
+    for answer, meant in answers.items():
+        talk = opened()
+        talk.script.lines["mumble"] = parsed(sides[0], (sides[1], 0.2))
+        assert talk.session.say("mumble").outcome == "asked"
+        assert talk.session.say(answer).report.commands == tuple(turn(sides[meant]).commands)
+
+
 @pytest.mark.parametrize("answer", ["no", "neither", "none of these", "none of them"])
 def test_neither_leaves_everything(asked, answer):
     reply = asked.session.say(answer)

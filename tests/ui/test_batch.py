@@ -8,6 +8,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,17 @@ from memory.preferences import Observation, Preferences
 from ui.batch import find_photos
 from ui.cli import run
 from ui.engines import run_here
-from ui.shoot import Job, Order, in_short, sha256
+from ui.files import retouch_photo
+from ui.shoot import (
+    Job,
+    Order,
+    agent_of,
+    earlier,
+    in_short,
+    is_finished,
+    retouch_one,
+    sha256,
+)
 from vision.settings import Settings
 
 WISH = "soften the wrinkles"
@@ -165,13 +176,68 @@ def test_another_version_or_other_weights_do_it_again(shoot, freckle, changed):
 
 def test_a_request_that_changes_nothing_takes_away_what_another_one_left(shoot, freckle):
     (shoot / "out" / PHOTOS[1]).unlink()  # its recipe goes, too
-    outcome = freckle("batch", *places(shoot), "make my nose smaller")
+    outcome = freckle("batch", *places(shoot), "remove the stubble from the forehead")
     assert outcome.code == 3
     assert outcome.err.startswith("freckle: Nothing was changed in any photo")
     told = rows(outcome.out)
     assert all(told[photo].startswith("unchanged ") for photo in PHOTOS)
     assert "taken away" in told["a.jpg"] and "taken away" not in told["day 2/grey.png"]
     assert files(shoot / "out") == {}
+
+
+def test_a_request_that_asks_for_no_change_takes_nothing_away(shoot, freckle, monkeypatch):
+    results = files(shoot / "out")
+    outcome = freckle("batch", *places(shoot), "make my nose smaller")
+    assert outcome.code == 3 and "taken away" not in outcome.out
+    monkeypatch.setattr("ui.batch.doubtful", lambda *_: True)
+    outcome = freckle("batch", *places(shoot), "soften the wrinkles a bit")
+    assert outcome.code == 3 and "I am not sure I understood" in outcome.err
+    assert files(shoot / "out") == results
+
+
+def test_what_somebody_changed_meanwhile_is_left_alone(shoot, freckle, monkeypatch):
+    out = shoot / "out" / "a.jpg"
+
+    def meanwhile(*arguments):
+        out.write_bytes(b"touched up by hand")
+        return retouch_photo(*arguments)
+
+    monkeypatch.setattr("ui.shoot.retouch_photo", meanwhile)
+    for wish in ("remove the wrinkles", "remove the stubble from the forehead"):
+        assert freckle("batch", *places(shoot), wish).code in (2, 3)
+        assert out.read_bytes() == b"touched up by hand"
+
+
+def test_killed_between_result_and_recipe_the_next_call_goes_on(shoot, freckle, monkeypatch):
+    replace, calls = os.replace, []
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        replace(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", killed)
+        assert freckle("batch", *places(shoot), "remove the wrinkles").code == 130
+    assert freckle("batch", *places(shoot), "remove the wrinkles").code == 0
+
+
+def test_a_photo_whose_request_another_model_read_is_done_again(shoot, monkeypatch):
+    order = Order(WISH, None, Settings(model="qwen3@http://localhost:9/v1"))
+    job = Job(shoot / "in" / "a.jpg", shoot / "out" / "a.jpg", "a.jpg", order)
+
+    def stood_in(*arguments):
+        session, reply, text = retouch_photo(*arguments)
+        return session, replace(reply, trouble="qwen3 cannot be reached"), text
+
+    monkeypatch.setattr("ui.shoot.agent_of", lambda *_: agent_of(Settings(), False))
+    monkeypatch.setattr("ui.shoot.retouch_photo", stood_in)
+    outcome = retouch_one(job)
+    assert outcome.code == 0
+    assert "read by the built-in model, since qwen3 cannot be reached" in outcome.told.lower()
+    recipe = earlier(job)
+    assert recipe is not None and not is_finished(job, recipe, recipe.weights)
 
 
 def test_what_no_batch_wrote_is_only_replaced_when_told_so(shoot, freckle):
