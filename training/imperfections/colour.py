@@ -111,10 +111,13 @@ def shine(base: Base, rng: np.random.Generator, amount: float) -> Layer:
 
 
 def uneven_tone(base: Base, rng: np.random.Generator, amount: float) -> Layer:
-    """Patches of more and of less pigment and blood than the person's own mean, without edges."""
-    brown, red = (cloud(rng, 2, 5, 9) - 0.5 for _ in range(2))
-    depth = rng.uniform(0.16, 0.5) * (0.6 + 0.7 * amount)
-    pigment, blood = rng.uniform(0.4, 1.0), rng.uniform(0.2, 0.8)
+    """Patches of more pigment and blood than the person's own mean, and paler ones, without
+    edges."""
+    brown, red = (cloud(rng, 3, 6, 12) - 0.5 for _ in range(2))
+    # Skin pales less than it darkens: as far on both sides, the pale parts look green.
+    brown, red = (np.where(field < 0, 0.4 * field, field) for field in (brown, red))
+    depth = rng.uniform(0.25, 0.7) * (0.6 + 0.7 * amount)
+    pigment, blood = rng.uniform(0.5, 1.0), rng.uniform(0.0, 0.35)
     density = (brown * pigment)[..., None] * MELANIN + (red * blood)[..., None] * HAEMOGLOBIN
     return finish(base, "uneven_tone", (2 * depth * density).astype(np.float32))
 

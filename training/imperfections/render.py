@@ -25,7 +25,7 @@ from vision.vocabulary import NETWORK_KINDS
 
 _FLUSHED = " flushed"  # after the name of a face that lends its redness alone
 LIFTED = "lifted.npz"  # what was lifted off faces, beside the samples
-PAINTERS = 8  # raised when what they paint, or how it is stored, changes
+PAINTERS = 9  # raised when what they paint, or how it is stored, changes
 # A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
 _FOUND = 0.35
 _VALLEY = 2.0  # curvature of a line across it, in levels of CIE L (0..255) a squared width

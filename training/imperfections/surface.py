@@ -105,13 +105,13 @@ def pores(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     prior = 0.05 + mask("nose") + 0.7 * mask("cheeks") + 0.4 * mask("between_brows")
     prior = base.skin * (prior + 0.3 * mask("forehead") + 0.3 * mask("chin"))
     prior *= 0.5 + cloud(rng, 3, 7)
-    pits, depth = np.zeros((SIZE, SIZE), np.float32), rng.uniform(0.05, 0.15) * (0.6 + 0.7 * amount)
+    pits, depth = np.zeros((SIZE, SIZE), np.float32), rng.uniform(0.12, 0.3) * (0.6 + 0.7 * amount)
     places = scatter(rng, prior, int(800 + 2600 * amount * rng.uniform(0.5, 1.0)))
     at = np.clip(np.round(places).astype(int), 0, SIZE - 1)
     # One impulse a pore: its weight is the area it darkens, so that blurring keeps its depth.
     np.add.at(pits, (at[:, 1], at[:, 0]), rng.lognormal(0, 0.25, len(at)).astype(np.float32))
-    radius = rng.uniform(0.3, 0.45) * MM
+    radius = rng.uniform(0.24, 0.38) * MM
     pits = cv2.GaussianBlur(pits, (0, 0), radius) * (2 * np.pi * radius**2)
-    rim = cv2.GaussianBlur(pits, (0, 0), 1.3 * radius)
+    rim = cv2.GaussianBlur(pits, (0, 0), 1.6 * radius)
     colour = tint(rng, (NEUTRAL, 1.0), (MELANIN, rng.uniform(0.2, 0.8)))
-    return finish(base, "pores", (depth * np.minimum(pits - 0.5 * rim, 1.4))[..., None] * colour)
+    return finish(base, "pores", (depth * np.minimum(pits - 0.4 * rim, 1.4))[..., None] * colour)
