@@ -320,8 +320,8 @@ def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: 
     if not corrected:
         return
     chat.corrected |= corrected
-    now = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    _taught(chat, now, deeds, Again(chat.visit, frozenset(chat.corrected)))
+    seen = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
+    _taught(chat, seen, deeds, Again(chat.visit, frozenset(chat.corrected)))
 
 
 def learn_saved(chat: Chat, deeds: Deeds) -> None:

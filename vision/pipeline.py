@@ -94,7 +94,8 @@ class FaceAnalysis:
         """(512, 512) float32, 0 where the crop reaches beyond the photo's border."""
         last = np.array([self.photo.width - 1, self.photo.height - 1])
         at = self._on_photo()
-        return ((at >= 0) & (at <= last)).all(axis=2).astype(np.float32)
+        within = np.logical_and.reduce((at >= 0) & (at <= last), axis=2)
+        return np.asarray(within, np.float32)
 
     def _on_photo(self) -> np.ndarray:
         """(512, 512, 2), x and y in the photo of every pixel of the crop."""
