@@ -96,7 +96,7 @@ class PlanStudio:
             return 0.1 * (what in photo.shown)
 
         face = SimpleNamespace(face=SimpleNamespace(box=(0.0, 0.0, 100.0, 100.0)), found=found)
-        return SimpleNamespace(photo=photo, faces=(face,))
+        return SimpleNamespace(photo=photo, faces=(face,), reached=lambda edited: edited)
 
     def scene(self, analysis: Any, clip: str | None) -> PhotoScene:
         return analysis.photo.view
