@@ -2,8 +2,8 @@
 
 It holds no colours: the photo's digest, this program's version, the sha256 of every weight file,
 the faces that were found, and the plan, with what was marked by hand as 1-bit PNGs. Replaying
-refuses where any of these is another. The machine is not noted: on another kind of device, numbers
-may be rounded otherwise.
+refuses where any of these is another. Of the machine only the number of threads is noted, which
+replaying uses again: on another kind of device, numbers may be rounded otherwise.
 """
 
 from __future__ import annotations
@@ -118,9 +118,9 @@ class Recipe(_Model):
     """What was done to one photo. `faces` are boxes x, y, width, height in upright pixels,
     `freckle` is the version of the program, `version` that of this format.
 
-    `dtype` is what the networks computed in, left out for float32; `fills` is left out where
-    nothing was marked, `tones` where light and colour are the photo's, `made`, which replaying does
-    not need, where no batch wrote the recipe.
+    `dtype` is what the networks computed in, left out for float32, `threads` on how many, for sums
+    are rounded by their order; `fills` is left out where nothing was marked, `tones` where light and
+    colour are the photo's, `made`, which replaying does not need, where no batch wrote the recipe.
     """
 
     version: Literal[1] = VERSION
@@ -128,6 +128,7 @@ class Recipe(_Model):
     photo: str
     weights: dict[str, str]
     dtype: Literal["bfloat16"] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
     faces: list[tuple[float, float, float, float]]
     edits: list[RecipeEdit]
     keeps: list[RecipeKeep]
@@ -145,17 +146,16 @@ class Recipe(_Model):
         return self
 
     @classmethod
-    def of(
-        cls, photo: Photo, faces: list, plan: Plan, weights: dict[str, str], dtype: str = "float32"
-    ) -> Recipe:
-        """The recipe of a plan on a photo."""
+    def of(cls, photo: Photo, faces: list, plan: Plan, studio: Studio) -> Recipe:
+        """The recipe of a plan on a photo, as a studio carries it out."""
         fills = [{"mask": b64encode(fill.mask), "face": fill.face} for fill in plan.fills]
         return cls.model_validate(
             {
                 "freckle": metadata.version("freckle"),
                 "photo": photo.digest,
-                "weights": weights,
-                "dtype": None if dtype == "float32" else dtype,
+                "weights": studio.weights(),
+                "dtype": None if studio.dtype == "float32" else studio.dtype,
+                "threads": studio.threads,
                 "faces": faces,
                 "edits": [vars(edit) | {"where": list(edit.where)} for edit in plan.edits],
                 "keeps": [_written(keep) for keep in plan.keeps],
@@ -207,8 +207,6 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
     Raises `RecipeError` where any of them is another than that of the recipe, where other faces are
     found, or where a mask in it is none of this photo.
     """
-    import numpy as np
-
     studio = studio or LocalStudio()
     if photo.digest != recipe.photo:
         raise RecipeError(
@@ -237,6 +235,17 @@ def apply(photo: Photo, recipe: Recipe, studio: Studio | None = None) -> Photo:
             f"the recipe was made in {dtype}, and this is {studio.dtype}: other pixels come of it; "
             f"use --dtype {dtype}"
         )
+    before = studio.threads
+    studio.threads = recipe.threads or before
+    try:
+        return _replayed(photo, recipe, studio)
+    finally:
+        studio.threads = before
+
+
+def _replayed(photo: Photo, recipe: Recipe, studio: Studio) -> Photo:
+    import numpy as np
+
     analysis = studio.analyse(photo)
     if len(analysis.faces) != len(recipe.faces):
         raise RecipeError(

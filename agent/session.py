@@ -171,7 +171,7 @@ class Session:
             faces = list(chat.desk.faces)
             studio = self._agent.studio
             plan = chat.result().plan
-            return Recipe.of(self.photo, faces, plan, studio.weights(), studio.dtype)
+            return Recipe.of(self.photo, faces, plan, studio)
 
     def mask(self) -> NDArray[np.bool_]:
         """(H, W), true where the present result was edited."""

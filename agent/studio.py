@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Studio(Protocol):
-    """Opens, analyses, renders, measures and saves photos; `dtype` is what it computes in."""
+    """Opens, analyses, renders, measures and saves photos; `dtype` is what it computes in, and on
+    the CPU on so many `threads`, which may be set."""
+
+    threads: int
 
     @property
     def dtype(self) -> str: ...
@@ -70,6 +73,18 @@ class LocalStudio:
         from vision.settings import Settings
 
         return (self.settings or Settings()).dtype
+
+    @property
+    def threads(self) -> int:
+        import torch
+
+        return torch.get_num_threads()
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
 
     def load(self, source: Any) -> Photo:
         from vision import photo

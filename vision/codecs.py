@@ -22,7 +22,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from vision import exif
+from vision import exif, photoshop
 from vision.colour import named_profile
 from vision.raster import Raster, Refusal, check_size, from_vips, join, split, to_vips
 
@@ -82,11 +82,24 @@ def _jpeg_encoding(image: JpegImageFile) -> dict[str, Any]:
     if "comment" in image.info:
         options["comment"] = image.info["comment"]
     options["extra"] = b"".join(
-        struct.pack(">BBH", 0xFF, 0xE0 + int(name[3:]), len(body) + 2) + body
-        for name, body in image.applist
-        if (name == "APP1" and body.startswith(_XMP_EXTENSION)) or name == "APP13"
+        struct.pack(">BBH", 0xFF, 0xE0 + number, len(body) + 2) + body
+        for number, body in _carried(image.applist)
     )
     return options
+
+
+def _carried(segments: list[tuple[str, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Of a JPEG's APP segments, those that go along as they are, by number: more XMP, and what
+    Photoshop wrote, which may be one stream over several segments, but its thumbnail."""
+    resources = b""
+    for name, body in segments:
+        if name == "APP13" and body.startswith(photoshop.PREFIX):
+            resources += body.removeprefix(photoshop.PREFIX)
+        elif name == "APP13" or (name == "APP1" and body.startswith(_XMP_EXTENSION)):
+            yield int(name[3:]), body
+    resources = photoshop.without_thumbnail(resources)
+    for at in range(0, len(resources), photoshop.SEGMENT):
+        yield 13, photoshop.PREFIX + resources[at : at + photoshop.SEGMENT]
 
 
 def encode_jpeg(raster: Raster) -> bytes:

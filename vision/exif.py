@@ -15,6 +15,13 @@ import numpy as np
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 _POINTERS = {EXIF_IFD, GPS_IFD, INTEROP_IFD}
+_SIZE = 40962, 40963  # pixels across and down
+_XMP_SIZES = (
+    (b"exif:PixelXDimension", b"exif:PixelYDimension"), (b"tiff:ImageWidth", b"tiff:ImageLength"),
+)  # fmt: skip
+_SIDEWAYS = (5, 6, 7, 8)  # orientations of pixels that lie on their side
+# Streams of bytes, also where a writer calls them numbers, which must not be turned (IPTC).
+_STREAMS = {33723}
 # Tags of a first directory that describe the photo; every other one describes how a file is laid
 # out (strips, colour encoding, ...) and would be wrong in another file.
 DESCRIPTIVE = {
@@ -92,8 +99,9 @@ def read_directory(
             if whole and not inside:
                 raise Malformed(f"the value of tag {tag} is missing")
             if size and inside and tag not in entries:
-                value = _little_endian(data[where : where + size], kind, order)
-                entries[tag] = Entry(tag, kind, value, where)
+                value = bytes(data[where : where + size])
+                kind = 7 if tag in _STREAMS else kind
+                entries[tag] = Entry(tag, kind, _little_endian(value, kind, order), where)
         (following,) = struct.unpack_from(order + ("Q" if big else "I"), data, start + count * step)
     except struct.error as error:
         raise Malformed("directory outside the data") from error
@@ -160,8 +168,9 @@ def orientation(exif: bytes | None) -> int:
     return found[0] if found and 1 <= found[0] <= 8 else 1
 
 
-def upright(exif: bytes | None) -> bytes | None:
-    """The same blob for upright pixels: orientation 1, and no thumbnail.
+def upright(exif: bytes | None, turned: int = 1) -> bytes | None:
+    """The same blob for pixels `turned` upright from that orientation: orientation 1, width and
+    height as they are now, and no thumbnail.
 
     Patched in place, so that maker notes, which hold absolute offsets, stay readable. The
     thumbnail shows the photo as it was before, perhaps lying on its side, so its directory is
@@ -176,18 +185,45 @@ def upright(exif: bytes | None) -> bytes | None:
         return exif
     patched = bytearray(exif)
     for entry in entries:
-        if entry.tag == ORIENTATION and entry.kind in (3, 4):
-            struct.pack_into(header.order + {3: "H", 4: "I"}[entry.kind], patched, entry.at, 1)
+        if entry.tag == ORIENTATION:
+            _overwrite(patched, entry, 1, header)
+        if entry.tag == EXIF_IFD and turned in _SIDEWAYS:
+            below = _nested(exif, entry, header).value
+            size = {e.tag: e for e in below if e.tag in _SIZE}
+            if len(size) == 2:
+                for tag, other in zip(_SIZE, reversed(_SIZE), strict=True):
+                    _overwrite(patched, size[tag], size[other].numbers()[0], header)
     (count,) = struct.unpack_from(header.order + "H", exif, header.first)
     if not header.big:
         struct.pack_into(header.order + "I", patched, header.first + 2 + 12 * count, 0)
     return bytes(patched)
 
 
-def upright_xmp(xmp: bytes | None) -> bytes | None:
-    """The same packet with every tiff:Orientation set to 1 (its length does not change)."""
-    pattern = rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[2-8]"
-    return xmp and re.sub(pattern, rb"\g<1>1", xmp)
+def _overwrite(blob: bytearray, entry: Entry, number: int, header: Header) -> None:
+    """Write another number in an entry's place."""
+    if entry.kind in (3, 4):
+        struct.pack_into(header.order + {3: "H", 4: "I"}[entry.kind], blob, entry.at, number)
+
+
+def upright_xmp(xmp: bytes | None, turned: int = 1) -> bytes | None:
+    """The same packet for pixels `turned` upright from that orientation: every tiff:Orientation is
+    1, and width and height are as they are now."""
+    if xmp is None:
+        return None
+    xmp = re.sub(_xmp_number(b"tiff:Orientation"), rb"\g<1>1", xmp)
+    if turned in _SIDEWAYS:
+        for names in _XMP_SIZES:
+            patterns = [_xmp_number(name) for name in names]
+            found = [re.search(pattern, xmp) for pattern in patterns]
+            if found[0] and found[1]:
+                for pattern, other in zip(patterns, (found[1], found[0]), strict=True):
+                    xmp = re.sub(pattern, rb"\g<1>" + other[2], xmp)
+    return xmp
+
+
+def _xmp_number(name: bytes) -> bytes:
+    """A pattern for a property's name and what stands before its number, and for the number."""
+    return rb"(" + name + rb"(?:\s*=\s*[\"']|\s*>\s*))(\d+)"
 
 
 def _little_endian(value: bytes, kind: int, order: str) -> bytes:

@@ -44,6 +44,8 @@ SMALL_FACE = 48
 # Faces tilted further are looked at again, turned upright.
 UPRIGHT_DEGREES = 15.0
 SECOND_LOOKS = 2
+# Farther from its place in the aligned crop, in crop pixels, a find is another person's face.
+ASTRAY = 100
 MARGIN = 32
 
 Pixels = NDArray[Any]
@@ -218,10 +220,12 @@ def _second_look(face: Face, rgb8: Pixels, session: InferenceSession) -> Face:
         tilt = math.degrees(math.atan2(alignment.matrix[1, 0], alignment.matrix[0, 0]))
         if abs(tilt) < UPRIGHT_DEGREES:
             break
-        again = _detect(alignment.crop(rgb8), COARSE_SIDES[0], session)
+        found = _detect(alignment.crop(rgb8), COARSE_SIDES[0], session)
+        middle = TEMPLATE.mean(0)
+        again = [one for one in found if np.hypot(*(one.landmarks.mean(0) - middle)) < ASTRAY]
         if not again:
             break
-        better = max(again, key=lambda found: found.score)
+        better = max(again, key=lambda one: one.score)
         points = alignment.points_to_photo(better.landmarks).astype(np.float32)
         face = Face(face.box, points, face.score)
     return face

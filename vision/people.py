@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from skimage.graph import MCP_Geometric
 
+from vision.faces import CROP_SIZE
+
 if TYPE_CHECKING:
     from vision.faces import Alignment
     from vision.regions import Regions
@@ -35,6 +37,45 @@ class Person:
 
     regions: Regions
     alignment: Alignment
+
+    @property
+    def middle(self) -> Map:
+        """(2,) of the face's outline, pixels of the photo."""
+        return self.alignment.points_to_photo(self.regions.outline.mean(0)[None])[0]
+
+    def away(self, points: Map) -> Map:
+        """(n,) distances of points (n, 2) of the photo from the middle, in crop pixels."""
+        middle = self.regions.outline.mean(0)
+        return np.linalg.norm(self.alignment.points_to_crop(points) - middle, axis=1)
+
+
+def beside(person: Person, others: Sequence[Person]) -> Map:
+    """What of a person's crop shows the faces of others: (512, 512) float32 0..1, softly outlined.
+
+    Where two outlines overlap, the lower of two faces is in front, as in every group; of two side
+    by side a pixel is of the one whose middle is nearer, in pixels of its own crop.
+    """
+    y, x = np.mgrid[:CROP_SIZE, :CROP_SIZE]
+    at = person.alignment.points_to_photo(np.stack([x.ravel(), y.ravel()], axis=1))
+    own, taken = _drawn(person.regions.outline), np.zeros((CROP_SIZE, CROP_SIZE), bool)
+    for other in others:
+        outline = other.alignment.points_to_photo(other.regions.outline)
+        theirs = _drawn(person.alignment.points_to_crop(outline))
+        if theirs.any():
+            right, down = outline.mean(0) - person.middle
+            in_front = np.full(own.shape, down > 0)
+            if abs(right) >= abs(down):
+                in_front = (other.away(at) < person.away(at)).reshape(own.shape)
+            taken |= theirs & (~own | in_front)
+    grown = cv2.dilate(taken.astype(np.float32), np.ones((5, 5), np.uint8))
+    return cv2.GaussianBlur(grown, (0, 0), 1.5)
+
+
+def _drawn(points: Map) -> Map:
+    """(512, 512) bool, the inside of a polygon in crop pixels."""
+    canvas = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
+    cv2.fillPoly(canvas, [points.round().astype(np.int32)], 1)
+    return canvas > 0
 
 
 @dataclass(frozen=True, eq=False)

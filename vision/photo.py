@@ -109,6 +109,11 @@ class Photo:
         """8 or 16."""
         return 8 * int(self.pixels.itemsize)
 
+    @property
+    def opacity(self) -> np.ndarray | None:
+        """`alpha`, or None where its file says that it is something else: a saved selection."""
+        return None if self.encoding.get("extra_samples") == tiff.UNSPECIFIED else self.alpha
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of what is seen: the upright pixels and alpha, their shape and type."""
@@ -154,10 +159,10 @@ class Photo:
         return replace(self, pixels=pixels)
 
     def to_pil(self) -> Image.Image:
-        """An 8-bit sRGB Pillow image at full size: RGB, or RGBA when the photo has alpha."""
+        """An 8-bit sRGB Pillow image at full size: RGB, or RGBA when the photo has opacity."""
         image = Image.fromarray(self.srgb8())
-        if self.alpha is not None:
-            image.putalpha(Image.fromarray(eight_bit(self.alpha)))
+        if self.opacity is not None:
+            image.putalpha(Image.fromarray(eight_bit(self.opacity)))
         return image
 
 
@@ -307,10 +312,10 @@ def _prepared(photo: Photo, format: Format) -> Raster:
         raise Refusal(f"{format} files hold {longest} pixels a side at most; save as PNG or TIFF")
     raster = Raster(
         photo.pixels,
-        photo.alpha,
+        photo.alpha if format == photo.format else photo.opacity,
         photo.icc,
-        exif.upright(photo.exif),
-        exif.upright_xmp(photo.xmp),
+        exif.upright(photo.exif, photo.turned),
+        exif.upright_xmp(photo.xmp, photo.turned),
         encoding=dict(photo.encoding) if format == photo.format else {},
     )
     if format in ("jpeg", "webp"):

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vision import compose, engine, faces, identity, landmarks, regions, tone_map
+from vision import compose, engine, faces, identity, landmarks, people, regions, tone_map
 from vision.errors import NothingToDo
 from vision.fill import Filling, in_crop, union
 from vision.grain import Grain, borrowed_grain, grain_of
@@ -68,6 +68,7 @@ class FaceAnalysis:
 
     def __init__(self, photo: Photo, face: faces.Face, settings: Settings):
         self.photo, self.face, self.settings = photo, face, settings
+        self.others: tuple[FaceAnalysis, ...] = ()  # whose crops overlap this one's
         self._own_words: dict[str, engine.Found] = {}
         self._healings: dict[int, tuple[tuple[int, ...], engine.Healing]] = {}
         self._fillings: dict[tuple[Fill, ...], Filling] = {}
@@ -89,13 +90,18 @@ class FaceAnalysis:
         upright_left = bool(self.alignment.matrix[0, 0] >= 0)
         return regions.segment(self.crop, landmarks.predict_landmarks(self.crop), upright_left)
 
+    @property
+    def person(self) -> people.Person:
+        return people.Person(self.regions, self.alignment)
+
     @cached_property
-    def inside_photo(self) -> np.ndarray:
-        """(512, 512) float32, 0 where the crop reaches beyond the photo's border."""
+    def own(self) -> np.ndarray:
+        """(512, 512) float32, 0 where the crop reaches beyond the photo's border, or where it
+        shows somebody else's face."""
         last = np.array([self.photo.width - 1, self.photo.height - 1])
         at = self._on_photo()
-        within = np.logical_and.reduce((at >= 0) & (at <= last), axis=2)
-        return np.asarray(within, np.float32)
+        within = np.logical_and.reduce((at >= 0) & (at <= last), axis=2).astype(np.float32)
+        return within * (1 - people.beside(self.person, [other.person for other in self.others]))
 
     def _on_photo(self) -> np.ndarray:
         """(512, 512, 2), x and y in the photo of every pixel of the crop."""
@@ -105,11 +111,11 @@ class FaceAnalysis:
 
     @cached_property
     def skin(self) -> np.ndarray:
-        return self.regions.skin * self.inside_photo
+        return self.regions.skin * self.own
 
     @cached_property
     def surfaces(self) -> Surfaces:
-        return Surfaces(self.skin, self.regions.mask("teeth") * self.inside_photo)
+        return Surfaces(self.skin, self.regions.mask("teeth") * self.own)
 
     @cached_property
     def network(self) -> engine.RetouchEngine:
@@ -242,7 +248,11 @@ def analyse(photo: Photo, settings: Settings | None = None) -> Analysis:
     """Find the faces; everything else about them is computed when first asked for, on the device
     that the settings name."""
     settings, found = settings or Settings(), faces.find(photo.srgb8())
-    return Analysis(photo, tuple(FaceAnalysis(photo, face, settings) for face in found))
+    analysis = Analysis(photo, tuple(FaceAnalysis(photo, face, settings) for face in found))
+    for index, face in enumerate(analysis.faces):
+        near = analysis.reached({index}) - {index}
+        face.others = tuple(analysis.faces[other] for other in sorted(near))
+    return analysis
 
 
 def render(analysis: Analysis, plan: Plan) -> Rendering:

@@ -7,18 +7,19 @@ layout are written anew; compression, predictor, resolution and descriptive tags
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyvips
 
-from vision import exif
+from vision import exif, photoshop
 from vision.exif import Entry
 from vision.raster import Raster, Refusal, check_size, from_vips, join, split, to_vips
 
 XMP, IPTC, PHOTOSHOP, ICC, EXTRA_SAMPLES, DNG_VERSION = 700, 33723, 34377, 34675, 338, 50706
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
-PREMULTIPLIED = 1
+UNSPECIFIED, PREMULTIPLIED = 0, 1  # of extra samples: what the fourth channel is (2: opacity)
 _SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PREDICTOR, _FORMAT = (
     254, 258, 259, 262, 277, 317, 339,
 )  # fmt: skip
@@ -55,9 +56,17 @@ def decode(data: bytes) -> Raster:
             "compression": _COMPRESSIONS.get(_number(tags, _COMPRESSION, 1), "deflate"),
             "predictor": "horizontal" if _number(tags, _PREDICTOR, 1) == 2 else "none",
             "extra_samples": _number(tags, EXTRA_SAMPLES, 2),
-            "tags": tuple(tags[tag] for tag in (IPTC, PHOTOSHOP) if tag in tags),
+            "tags": tuple(_carried(tags)),
         },
     )
+
+
+def _carried(tags: dict[int, Entry]) -> Iterator[Entry]:
+    """IPTC, and what Photoshop wrote but its thumbnail, which shows the photo as it was."""
+    if IPTC in tags:
+        yield tags[IPTC]
+    if resources := _bytes(tags, PHOTOSHOP):
+        yield Entry(PHOTOSHOP, 7, photoshop.without_thumbnail(resources))
 
 
 def encode(raster: Raster) -> bytes:

@@ -31,6 +31,8 @@ Block = people.Block
 ON_PHOTO: tuple[Region, ...] = ("image", "background", "hair")
 _PIXELS = 1 << 18  # of a strip: working memory is some 100 bytes times this
 _FAINT = 0.01  # a mask below this is none
+_GREY = 1e-3  # of full scale between the channels
+COLOURS = ("temperature", "colorfulness")  # which a greyscale photo has not
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Stage:
 
     @cached_property
     def people(self) -> people.People:
-        persons = [people.Person(face.regions, face.alignment) for face in self.faces]
+        persons = [face.person for face in self.faces]
         return people.find(self.photo.srgb8(), persons)
 
     @property
@@ -101,7 +103,7 @@ class Stage:
 
     def _in_crop(self, where: Region, face: int, side: Side | None, block: Block) -> Map:
         one = self.faces[face]
-        light = one.regions.light(where, side) * one.inside_photo
+        light = one.regions.light(where, side) * one.own
         mask = one.alignment.to_photo(light, self.shape, block)
         return np.maximum(mask - _FAINT, 0) / (1 - _FAINT)
 
@@ -162,7 +164,7 @@ class Stage:
             else:
                 one = self.faces[_named(wish.face)]
                 light = one.regions.light(wish.where, wish.side)
-                self._weights[place] = light * one.inside_photo
+                self._weights[place] = light * one.own
         return self._weights[place]
 
     def _whole(self, where: Region, face: int | None, side: Side | None) -> Map:
@@ -206,7 +208,9 @@ def write(
 
     `guarded` is what keeps protect in the crops; of `keeps`, those of places `ON_PHOTO` count.
     """
-    photo, tones = stage.photo, [wish for wish in tones if wish.amount]
+    photo = stage.photo
+    grey = photo.pixels.shape[2] == 1
+    tones = [wish for wish in tones if wish.amount and not (grey and wish.attribute in COLOURS)]
     pivots = [stage.pivot(wish) if wish.attribute == "contrast" else 0.0 for wish in tones]
     kept = [keep for keep in keeps if _on_photo(keep)]
     for block in blocks(stage.everywhere if kept else stage.reach(tones)):
@@ -221,12 +225,20 @@ def write(
             now = native[open_][:, None]
             values = photo.to_srgb(now)
             moved = tone.shifted(values[:, 0], amounts[open_], pivot[open_])[:, None]
-            change = photo.from_srgb(moved) - photo.from_srgb(values)
+            beyond = now - photo.from_srgb(values)  # outside sRGB, and what conversion rounds off
+            beyond *= _faded(values, moved)
             top = np.iinfo(pixels.dtype).max
-            native[open_] = np.clip(np.rint(now + change), 0, top)[:, 0]
+            native[open_] = np.clip(np.rint(photo.from_srgb(moved) + beyond), 0, top)[:, 0]
             touched[rows] |= open_
         if kept:  # what was healed there goes back, too
             native[~free], touched[rows][~free] = photo.pixels[rows][~free], False
+
+
+def _faded(before: Map, after: Map) -> Map:
+    """(..., 3) twice -> (..., 1) 0..1, how much of their distance to grey colours have left."""
+    was, now = (of.max(axis=-1, keepdims=True) - of.min(axis=-1, keepdims=True)
+                for of in (before, after))  # fmt: skip
+    return np.where(was > _GREY, np.minimum(now / np.maximum(was, _GREY), 1), 1)
 
 
 def _parameters(

@@ -79,7 +79,7 @@ class FakeStudio:
         self.sizes = sizes or [100] * len(faces)
         self.calls: list[str] = []
         self.sums = {"model": "a" * 64}
-        self.dtype = "float32"
+        self.dtype, self.threads = "float32", 1
         self.seen = {"faces": len(faces) / 4, "size": 0.6}
 
     def photo(self) -> np.ndarray:

@@ -31,7 +31,16 @@ def test_a_recipe_is_replayed_to_the_byte(talk):
 def test_it_holds_the_plan_and_no_pixels(talk):
     recipe = talk.session.recipe()
     written = json.loads(recipe.to_json())
-    assert set(written) == {"version", "freckle", "photo", "weights", "faces", "edits", "keeps"}
+    assert set(written) == {
+        "version",
+        "freckle",
+        "photo",
+        "weights",
+        "threads",
+        "faces",
+        "edits",
+        "keeps",
+    }
     assert written["photo"] == talk.session.photo.digest
     assert [edit.strength for edit in recipe.plan.edits] == [0.5, 1.0, 0.4, 0.0]
 
@@ -64,6 +73,20 @@ def test_another_precision_is_refused_and_written_down(talk):
     talk.studio.dtype = "float32"
     with pytest.raises(RecipeError, match="use --dtype bfloat16"):
         apply(talk.session.photo, recipe, talk.studio)
+
+
+def test_a_recipe_is_replayed_on_as_many_threads_as_it_was_made_on(talk, monkeypatch):
+    talk.studio.threads = 3
+    recipe = Recipe.from_json(talk.session.recipe().to_json())
+    talk.studio.threads, seen, render = 2, [], talk.studio.render
+
+    def watched(analysis, plan):
+        seen.append(talk.studio.threads)
+        return render(analysis, plan)
+
+    monkeypatch.setattr(talk.studio, "render", watched)
+    apply(talk.session.photo, recipe, talk.studio)
+    assert seen == [3] and talk.studio.threads == 2
 
 
 def test_faces_at_other_places_are_refused(talk):

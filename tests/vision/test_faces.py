@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from vision.faces import CROP_SIZE, TEMPLATE, align, find
+from vision import faces
+from vision.faces import CROP_SIZE, TEMPLATE, Face, align, find
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 STUDIO, ANOTHER = "faces/00015.jpg", "faces/00058.jpg"
@@ -95,10 +96,22 @@ def test_nothing_is_found_where_there_is_no_face():
 
 
 def test_the_astronaut_is_found_with_her_eyes():
-    faces = find(astronaut())
-    assert len(faces) == 1
-    eyes = faces[0].landmarks[:2]
+    (face,) = find(astronaut())
+    eyes = face.landmarks[:2]
     assert np.allclose(eyes, [(203, 102), (247, 105)], atol=5)
+
+
+def test_a_tilted_face_is_not_taken_for_a_surer_one_beside_it(monkeypatch):
+    there, beside = TEMPLATE + (4, -3), 0.4 * TEMPLATE + (280, 300)
+    box = (0.0, 0.0, 1.0, 1.0)
+    found = [Face(box, points.astype(np.float32), score) for points, score in
+             ((there, 0.6), (beside, 0.9))]  # fmt: skip
+    monkeypatch.setattr(faces, "_detect", lambda crop, side, session: found)
+    tilted = moved(TEMPLATE, turned(0.7, 30, (400, 100)))
+    seen = faces._second_look(
+        Face(box, tilted.astype(np.float32), 0.7), np.zeros((900, 900, 3), np.uint8), None
+    )
+    assert np.abs(seen.landmarks - tilted).max() < 15
 
 
 @needs_data

@@ -235,6 +235,77 @@ def test_jpeg_comment_and_iptc_are_kept(tmp_path):
     assert iptc in data and Image.open(tmp_path / "b.jpg").info["comment"] == b"hello"
 
 
+def resource(number: int, value: bytes) -> bytes:
+    """One of Photoshop's image resources without a name."""
+    padding = b"\0" * (len(value) % 2)
+    return b"8BIM" + struct.pack(">HHI", number, 0, len(value)) + value + padding
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tif"])
+def test_photoshops_thumbnail_of_the_photo_before_is_left_out(tmp_path, ending):
+    credit, thumbnail = resource(1028, b"\x1c\x02P\0\x08Jane Doe"), resource(1036, b"face" * 30_001)
+    resources = resource(1005, b"dpi") + thumbnail + credit
+    file = tmp_path / f"a.{ending}"
+    if ending == "jpg":
+        parts = [resources[at : at + 60_000] for at in range(0, len(resources), 60_000)]
+        bodies = [b"Photoshop 3.0\0" + part for part in parts]
+        extra = b"".join(b"\xff\xed" + struct.pack(">H", len(b) + 2) + b for b in bodies)
+        Image.fromarray(scene()).save(file, extra=extra)
+    else:
+        tags = [(34377, 7, len(resources), resources, True)]
+        tifffile.imwrite(file, scene(), photometric="rgb", extratags=tags)
+    save(load(file), tmp_path / f"b.{ending}")
+    data = (tmp_path / f"b.{ending}").read_bytes()
+    assert resource(1005, b"dpi") + credit in data and b"facefaceface" not in data
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_iptc_is_a_stream_of_bytes_whatever_its_writer_calls_it(tmp_path, order):
+    credit = b"\x1c\x02P\0\x08Jane Doe\x1c\x02\0"
+    numbers = struct.unpack(f"{order}4I", credit)
+    tags = [(33723, 4, 4, numbers, True)]
+    tifffile.imwrite(
+        tmp_path / "a.tif", scene(), photometric="rgb", byteorder=order, extratags=tags
+    )
+    assert credit in (tmp_path / "a.tif").read_bytes()
+    save(load(tmp_path / "a.tif"), tmp_path / "b.tif")
+    assert credit in (tmp_path / "b.tif").read_bytes()
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_width_and_height_in_the_metadata_are_those_of_the_upright_photo(
+    tmp_path, orientation, order
+):
+    height, width = scene().shape[:2]
+    exif = Image.Exif()
+    exif.endian = order
+    exif[0x0112] = orientation
+    exif.get_ifd(0x8769).update({0xA002: width, 0xA003: height})
+    xmp = XMP.replace(
+        b"</x:xmpmeta>",
+        b'<r exif:PixelXDimension="%d" exif:PixelYDimension="%d"/></x:xmpmeta>' % (width, height),
+    )
+    assert xmp != XMP
+    Image.fromarray(scene()).save(tmp_path / "a.jpg", exif=exif, xmp=xmp)
+    again = load(save(load(tmp_path / "a.jpg"), tmp_path / "b.jpg"))
+    stored = Image.open(tmp_path / "b.jpg").getexif().get_ifd(0x8769)
+    assert (stored[0xA002], stored[0xA003]) == (again.width, again.height)
+    said = b'exif:PixelXDimension="%d" exif:PixelYDimension="%d"' % (again.width, again.height)
+    assert said in again.xmp
+    assert (again.width == height) == (orientation in (6, 8)) and width != height
+
+
+def test_a_saved_selection_of_a_tiff_is_no_transparency(tmp_path):
+    stored = np.dstack([scene(), np.zeros(scene().shape[:2], np.uint8)])
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", extrasamples=["unspecified"])
+    photo = load(tmp_path / "a.tif")
+    assert photo.to_pil().mode == "RGB"
+    assert np.array_equal(load(save(photo, tmp_path / "b.png")).pixels, scene())
+    seen = load(save(photo, tmp_path / "b.jpg")).pixels
+    assert np.abs(seen.astype(int) - scene()).mean() < 3
+
+
 @pytest.mark.parametrize("lossless", [False, True])
 def test_webp_stays_lossless_only_if_it_was(tmp_path, lossless):
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 4), dtype=np.uint8)

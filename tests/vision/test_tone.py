@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+import pyvips
 
+from tests.vision.made_photos import profile as made_profile
 from vision import photo, pipeline, tone
 from vision.measure import measure
 from vision.plan import Edit, Keep, Plan, Tone
@@ -209,6 +213,28 @@ def test_a_photo_without_a_face_has_a_tone_too():
         different, measured = change(pipeline.analyse(photo.load(pixels)), BRIGHT_IMAGE)
         assert different.all()
         assert measured.tones[0].after > measured.tones[0].before + 5
+
+
+@pytest.mark.parametrize("profile", [None, "p3", "prophoto"])
+def test_no_colour_is_left_without_colour_in_any_gamut(profile):
+    rows = [[(255, 20, 20), (20, 255, 20)], [(40, 40, 200), (200, 60, 60)]]
+    source = photo.load(np.array(rows, np.uint8).repeat(40, 0).repeat(40, 1))
+    if profile == "p3":
+        source = replace(source, icc=bytes(pyvips.Operation.call("profile_load", "p3")))
+    elif profile == "prophoto":
+        source = replace(source, icc=made_profile("prophoto"))
+    analysis = pipeline.analyse(source)
+    plan = Plan(tones=(Tone("colorfulness", "image", -1.0),))
+    grey = pipeline.render(analysis, plan).photo.pixels.astype(int)
+    assert np.ptp(grey, axis=2).max() <= 2
+
+
+def test_a_grey_photo_has_no_temperature():
+    grey = photo.load(np.random.default_rng(0).integers(0, 255, (60, 80, 1), dtype=np.uint8))
+    analysis = pipeline.analyse(grey)
+    different, _ = change(analysis, Tone("temperature", "image", 0.6))
+    assert not different.any()
+    assert change(analysis, BRIGHT_IMAGE)[0].any()
 
 
 def test_a_face_that_is_not_there_is_refused(astronaut):

@@ -84,7 +84,7 @@ def reduced(photo: Photo, window: Window | None = None) -> NDArray[np.uint8]:
     transparent lies on white."""
     left, top, right, bottom = window or (0, 0, photo.width, photo.height)
     pixels = photo.pixels[top:bottom, left:right]
-    alpha = None if photo.alpha is None else photo.alpha[top:bottom, left:right]
+    alpha = None if photo.opacity is None else photo.opacity[top:bottom, left:right]
     height, width = pixels.shape[:2]
     scale = PREVIEW_SIDE / max(height, width)
     if scale < 1:
