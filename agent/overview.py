@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agent.state import Conversation, Held, Made, binds
+from agent.state import Conversation, Held, Made, Toned, binds
 from agent.turn import Chat
 from agent.words import listed, percent, place, plain, spot_noun
 from llm.commands import Turn
@@ -41,11 +41,13 @@ class Proposal:
     Attributes:
         text: "wrinkles 40%", "freckles kept", "brightness of the whole photo +30%".
         reason: why, to be read after "because".
-        back: the commands that take it back.
+        brought: what is in force.
+        back: how somebody would say that it is to go; memory learns of it so.
     """
 
     text: str
     reason: str
+    brought: Made | Held | Toned
     back: Turn
 
 
@@ -69,13 +71,13 @@ def proposals(chat: Chat) -> tuple[Proposal, ...]:
     """What is in force because memory brought it: edits, keeps, tones; the same on several faces is
     one proposal for each."""
     state, several = chat.history.present, len(chat.desk.faces) > 1
-    brought: list[tuple[str, str, int | None, dict[str, Any]]] = [
-        (f"{_named(made)} {percent(made.edit.strength)}", made.reason, *_back("restore", made.edit))
+    brought: list[tuple[Made | Held | Toned, str, int | None, dict[str, Any]]] = [
+        (made, f"{_named(made)} {percent(made.edit.strength)}", *_back("restore", made.edit))
         for made in state.edits
         if made.reason is not None and made.edit.strength > 0
     ]
     brought += [
-        (f"{_named(held)} kept", held.reason, *_back("allow", held.keep))
+        (held, f"{_named(held)} kept", *_back("allow", held.keep))
         for held in state.keeps
         if held.reason is not None
     ]
@@ -85,12 +87,13 @@ def proposals(chat: Chat) -> tuple[Proposal, ...]:
             text = f"{tone.attribute} of {spot_noun(tone.where, tone.side)[0]} {tone.amount:+.0%}"
             back = {"do": "tone", "attribute": tone.attribute, "amount": -tone.amount}
             place = {"where": [tone.where], "side": tone.side}
-            brought.append((text, toned.reason, tone.face, back | place))
+            brought.append((toned, text, tone.face, back | place))
     told = []
-    for text, reason, face, back in brought:
+    for one, text, face, back in brought:
         if several and face is not None:
             text, back["who"] = f"{text} on face {face + 1}", face + 1
-        told.append(Proposal(text, reason, Turn.model_validate({"commands": [back]})))
+        said = Turn.model_validate({"commands": [back]})
+        told.append(Proposal(text, one.reason or "", one, said))
     return tuple(told)
 
 

@@ -119,8 +119,8 @@ class Recipe(_Model):
     `freckle` is the version of the program, `version` that of this format.
 
     `dtype` is what the networks computed in, left out for float32, `threads` on how many, for sums
-    are rounded by their order; `fills` is left out where nothing was marked, `tones` where light and
-    colour are the photo's, `made`, which replaying does not need, where no batch wrote the recipe.
+    are rounded by their order; `fills` is left out where nothing was marked, `tones` where light
+    and colour are the photo's, `made`, which replaying does not need, where no batch wrote it.
     """
 
     version: Literal[1] = VERSION

@@ -30,7 +30,7 @@ from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
 from agent.report import Report, turn_report
 from agent.state import Conversation
-from agent.turn import Chat, Deeds, carry_out, learn_saved, unclear_faces
+from agent.turn import Chat, Deeds, carry_out, learn_saved, take_back, unclear_faces
 from agent.usual import leaves_open
 from llm.commands import Command, Redo, Reset, Turn, Undo
 from vision.errors import FreckleError
@@ -204,6 +204,14 @@ class Session:
         return self._chat.desk.analysis
 
     @property
+    def unsaved(self) -> bool:
+        """Whether the result is not what was saved last, or is changed and was never saved."""
+        with self._lock:
+            if self._chat.saved is not None:
+                return self._chat.plan != self._chat.saved
+            return bool((self._chat.result().photo.pixels != self.photo.pixels).any())
+
+    @property
     def can_undo(self) -> bool:
         return self._chat.history.at > 0
 
@@ -236,10 +244,19 @@ class Session:
             return findings(self._chat)
 
     def proposals(self) -> tuple[Proposal, ...]:
-        """What is in force because memory brought it; performing `back` takes one back."""
+        """What is in force because memory brought it."""
         with self._lock:
             self._meet()
             return proposals(self._chat)
+
+    def take_back(self, one: Proposal, watch: Watch = unwatched) -> Reply:
+        """Without one of `proposals`; what the user asked for stays."""
+        with self._turn(watch):
+            self._pending = None
+            said = one.back
+            return self._carry_out(
+                lambda: take_back(self._chat, one.brought, said), said.commands, 0.0
+            )
 
     def spread(self, kind: Kind) -> NDArray[np.bool_]:
         """(H, W), true where the faces in focus show a kind."""
@@ -404,7 +421,8 @@ class Session:
 
 
 def default_output(path: Path) -> Path:
-    """`PHOTO.retouched.EXT` beside the photo; EXT is its format's where its own ending names none.
+    """`PHOTO.retouched.EXT` beside the photo; EXT is its format's where its own ending names none,
+    or another.
 
     Raises `FreckleError` where it is no photo at all.
     """

@@ -145,7 +145,7 @@ class Conversation:
             edits.append(
                 StateEdit(what=attribute, where=where, side=side, strength=amount, who=who)
             )
-            if serial == self.last:
+            if serial == self.last and last is None:  # feedback on both is feedback on edits
                 last = len(edits) - 1
         kept = list(dict.fromkeys(h.keep.what for h in self.keeps if h.keep.mask is None))
         return State(edits=edits, kept=kept, last=last, faces=faces)

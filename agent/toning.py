@@ -104,7 +104,7 @@ def usual_tones(
             tone = Tone(cast("ToneAttribute", one.kind), one.region, whole, face, one.side)
             if kept_whole(keeps, tone) or shared(said, tone):
                 continue
-            amount = round(whole - total(made, tone), 4)
+            amount = round(min(max(whole - total(made, tone), -1.0), 1.0), 4)
             around = all(inside(*_spots(toned, tone)) for toned in shared(made, tone))
             if abs(amount) >= LEAST and around:
                 made.append(Toned(replace(tone, amount=amount), 0))

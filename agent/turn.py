@@ -7,7 +7,7 @@ wins; undo, save and the like act in between, each on what stands at that moment
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
 from uuid import uuid4
@@ -20,7 +20,7 @@ from agent.lessons import Visit, lessons, rules
 from agent.notes import Note
 from agent.resolve import Wish, resolve
 from agent.scene import Scene, by_size, clearly_largest, named_faces
-from agent.state import Conversation, Held
+from agent.state import Conversation, Held, Made, Toned
 from agent.usual import TRUSTED
 from llm import commands as say
 from memory.observation import Observation, Preference, Source
@@ -40,10 +40,10 @@ class Chat:
     """The moving parts of one conversation about one photo.
 
     `focus` are the faces chosen by name, None before anyone was; `output` is where "save it" goes.
-    `attended`: somebody sees the result before it is saved. `plain`: the message at hand says how
-    much of nothing. `corrected` are the kinds that feedback was about, `forgotten` those (or
-    "everything") to be forgotten. `known` is what memory said in this turn, None before it was
-    asked.
+    `attended`: somebody sees the result before it is saved. `saved` is what was written last.
+    `plain`: the message at hand says how much of nothing. `corrected` are the kinds that feedback
+    was about, `forgotten` those (or "everything") to be forgotten. `known` is what memory said in
+    this turn, None before it was asked.
     """
 
     desk: Desk
@@ -55,6 +55,7 @@ class Chat:
     attended: bool = True
     accepted: Conversation | None = None
     written: set[Path] = field(default_factory=set)
+    saved: plan.Plan | None = None
     plain: bool = False
     corrected: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
@@ -69,7 +70,7 @@ class Chat:
         return tuple(by_size(self.desk.faces)[:1])
 
     def result(self) -> Result:
-        return self.desk.result(self.history.present.plan(self.in_focus, self.desk.reached))
+        return self.desk.result(self.plan)
 
     def guards(self) -> tuple[Held, ...]:
         """The keeps that bind the present result, in the order in which it measures them."""
@@ -93,11 +94,17 @@ class Chat:
             self.known = tuple(one for one in known if one.confidence >= TRUSTED)
         return self.known
 
+    @property
+    def plan(self) -> plan.Plan:
+        """What the present result is made by."""
+        return self.history.present.plan(self.in_focus, self.desk.reached)
+
     def save(self, path: Path, overwrite: bool) -> Path:
         """Write the present result; a file that this chat wrote may be replaced."""
         mine = path.resolve() in self.written
         saved = self.desk.studio.save(self.result().photo, path, overwrite or mine)
         self.written.add(saved.resolve())
+        self.saved = self.plan
         return saved
 
 
@@ -127,6 +134,22 @@ def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
     chat.result()  # whoever stops the turn while it renders has taught nothing
     _learn_rules(chat, turn, deeds)
     _learn_corrections(chat, turn, before, deeds)
+    return deeds
+
+
+def take_back(chat: Chat, brought: Made | Held | Toned, said: say.Turn) -> Deeds:
+    """Take away one thing that memory brought, and nothing that the user asked for; memory learns
+    of it as of `said`."""
+    before, deeds = chat.history.present, Deeds()
+    after = replace(
+        before,
+        edits=tuple(made for made in before.edits if made != brought),
+        keeps=tuple(held for held in before.keeps if held != brought),
+        tones=tuple(toned for toned in before.tones if toned != brought),
+    )
+    chat.history = chat.history.then(after)
+    chat.result()  # as in `carry_out`
+    _learn_corrections(chat, said, before, deeds)
     return deeds
 
 
@@ -200,7 +223,9 @@ def _needs_no_face(wish: Wish) -> bool:
     background shows where somebody is in front of it), and feedback on it."""
     if isinstance(wish, say.Tone):
         return wish.where == ["image"]
-    return isinstance(wish, say.Adjust | say.Restore) and wish.what in ("last", "everything")
+    if not isinstance(wish, say.Adjust | say.Restore) or wish.what not in ("last", "everything"):
+        return False
+    return wish.where in ([default_region(wish.what)], ["image"])
 
 
 def _act(chat: Chat, command: say.Command, deeds: Deeds) -> None:

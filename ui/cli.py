@@ -197,12 +197,16 @@ def detect(
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="MASK.png")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     overwrite: Overwrite = False,
-) -> None:
+) -> int:
     """The text-prompted detector alone: where, and how much."""
     from ui.files import detect_in_file
 
     agent = load_agent()
-    print(detect_in_file(agent, photo, prompt, out=out, as_json=as_json, overwrite=overwrite))
+    text, anything = detect_in_file(
+        agent, photo, prompt, out=out, as_json=as_json, overwrite=overwrite
+    )
+    print(text)
+    return 0 if anything else 3
 
 
 @app.command()

@@ -147,8 +147,9 @@ def detect_in_file(
     out: Path | None,
     as_json: bool,
     overwrite: bool,
-) -> str:
-    """Where something is on each face, and how much; a mask of it where OUT is named.
+) -> tuple[str, bool]:
+    """Where something is on each face, and how much, and whether it is anywhere; a mask of it where
+    OUT is named.
 
     Raises:
         NothingToDo: no face, or the prompt means nothing that the detector knows.
@@ -164,7 +165,9 @@ def detect_in_file(
             raise NothingToDo(f"No face was found in {photo}, so there is nothing to look at.")
         sought = meant(prompt, agent)
         seen = [Seen(face, sought) for face in analysis.faces]
-        if place is not None:
+        found = [one.to_json() for one in seen]
+        anything = any(one["found"] for one in found)
+        if place is not None and anything:
             size = analysis.photo.height, analysis.photo.width
             canvas = np.zeros(size, np.uint8)
             for one in seen:
@@ -173,10 +176,10 @@ def detect_in_file(
                 owner = one.face.alignment.to_photo(one.owner, size, block)
                 np.maximum(part, np.rint(owner * 255).astype(np.uint8), out=part)
             outputs.write(place, to_png(canvas))
-    found = [one.to_json() for one in seen]
     if as_json:
-        return json.dumps({"prompt": prompt, "faces": found})
-    return "\n".join(describe(number, face) for number, face in enumerate(found, start=1))
+        return json.dumps({"prompt": prompt, "faces": found}), anything
+    lines = (describe(number, face) for number, face in enumerate(found, start=1))
+    return "\n".join(lines), anything
 
 
 def _check_png(mask: Path) -> None:

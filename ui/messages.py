@@ -45,6 +45,8 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise FreckleError(f"{path} is not JSON (line {error.lineno}: {error.msg})") from None
+    except RecursionError:
+        raise FreckleError(f"{path} is no file of ours: its JSON is too deeply nested") from None
 
 
 def read_state(path: Path) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from ui.verdict import verdict
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
     from agent import RetouchAgent
+
+log = logging.getLogger(__name__)
 
 QUIT = {"/quit", "/exit", "/q"}
 
@@ -22,7 +26,6 @@ def converse(agent: RetouchAgent, photo: Path, user: str | None) -> None:
     console = Console(highlight=False)
     session = agent.open(photo, user=user, save_to=free_output(photo))
     console.print("What would you like to change? (“save” writes the result, /quit leaves)")
-    unsaved = False
     while True:
         try:
             message = console.input("[bold]you:[/] ").strip()
@@ -34,17 +37,18 @@ def converse(agent: RetouchAgent, photo: Path, user: str | None) -> None:
             continue
         try:
             reply = session.say(message)
-        except FreckleError as error:
-            console.print(Text(str(error), style="red"))
-            continue
         except KeyboardInterrupt:
             console.print("Stopped.", style="yellow")
             continue
-        unsaved = (unsaved or reply.changed) and reply.saved is None
+        except Exception as error:  # a mistake of ours must not cost what was done before
+            if not isinstance(error, FreckleError):
+                log.exception("a message could not be obeyed")
+            console.print(Text(verdict(error)[1], style="red"))
+            continue
         console.print(Text("freckle: ", style="bold").append(reply.text, style="not bold"))
         if reply.view is not None:
             console.print("(A terminal shows no pictures: “save” writes the result.)", style="dim")
-    if unsaved:
+    if session.unsaved:
         console.print("The last changes were not saved.", style="yellow")
 
 

@@ -266,13 +266,17 @@ def check_ending(path: Path) -> Format:
 
 
 def ending_of(path: Path) -> str:
-    """A photo's own ending; of a file whose ending names no format, that of what is in it.
+    """A photo's own ending; of a file whose ending names no format, or another one than it has,
+    that of what is in it.
 
-    Raises PhotoError where it is no photo either.
+    Raises PhotoError where it is no photo at all.
     """
-    if path.suffix.lower() in _ENDINGS:
+    named = _ENDINGS.get(path.suffix.lower())
+    if named and not path.is_file():
+        return path.suffix  # whoever opens it is told
+    format = _recognise(str(path), _read(path, 64))
+    if named == format:
         return path.suffix
-    format = _recognise(str(path), _read(path))
     return next(ending for ending, named in _ENDINGS.items() if named == format)
 
 
@@ -292,9 +296,11 @@ def _recognise(name: str, data: bytes) -> Format:
     )
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, count: int = -1) -> bytes:
+    """All of a file, or the first `count` bytes."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(count)
     except IsADirectoryError as error:
         raise PhotoError(f"{path} is a folder; name a photo in it") from error
     except FileNotFoundError as error:

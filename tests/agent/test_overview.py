@@ -144,13 +144,30 @@ def test_proposals_are_what_memory_brought_and_can_be_taken_back(opened):
     edit, keep = talk.session.proposals()
     assert (edit.text, keep.text) == ("wrinkles 40%", "freckles kept")
     assert edit.reason.startswith("you asked for that on")
-    assert talk.session.perform(edit.back).changed and talk.strength("wrinkles", "nose") == 0
+    assert talk.session.take_back(edit).changed and talk.strength("wrinkles", "nose") == 0
     assert talk.strength("acne", "chin") > 0
     assert talk.session.proposals() == (keep,)
-    talk.session.perform(keep.back)
+    talk.session.take_back(keep)
     assert talk.session.proposals() == ()
     talk.do({"do": "reduce", "what": "freckles", "strength": 1.0})
     assert talk.strength("freckles", "nose") == 1.0
+
+
+def test_taking_back_what_memory_brought_leaves_what_was_said(opened):
+    talk = remembering(opened)
+    talk.do({"do": "auto", "strength": 0.5})
+    talk.do(WRINKLES | {"strength": 1.0, "where": ["forehead"]})
+    talk.do({"do": "keep", "what": "freckles", "where": ["chin"]})
+    edit, keep = (next(one for one in talk.session.proposals() if name in one.text)
+                  for name in ("wrinkles", "freckles"))  # fmt: skip
+    talk.session.take_back(edit)
+    assert talk.strength("wrinkles", "forehead") == 1.0
+    assert talk.strength("wrinkles", "smile_lines") == 0
+    talk.session.take_back(keep)
+    kept = [held.keep for held in talk.session.conversation.keeps]
+    assert [(one.what, one.where) for one in kept if one.what == "freckles"] == [
+        ("freckles", ("chin",))
+    ]
 
 
 def test_what_was_said_is_no_proposal(opened):
@@ -164,5 +181,5 @@ def test_a_proposal_names_its_face(opened):
     talk.do({"do": "auto", "strength": 0.5, "who": "everyone"})
     first, second = (one for one in talk.session.proposals() if "wrinkles" in one.text)
     assert (first.text, second.text) == ("wrinkles 40% on face 1", "wrinkles 40% on face 2")
-    talk.session.perform(second.back)
+    talk.session.take_back(second)
     assert [talk.strength("wrinkles", "nose", face) for face in (0, 1)] == [0.4, 0.0]

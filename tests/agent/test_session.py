@@ -155,6 +155,15 @@ def test_no_face_no_change(nobody):
     assert "no face" in reply.text
 
 
+def test_feedback_on_a_part_of_a_face_that_is_not_there(nobody):
+    talk = nobody()
+    talk.do({"do": "tone", "attribute": "brightness", "amount": 0.3, "where": ["image"]})
+    less = {"do": "adjust", "what": "last", "delta": -0.1}
+    reply = talk.do(less | {"where": ["forehead"]})
+    assert reply.outcome == "nothing" and "no face" in reply.text
+    assert talk.do(less).changed
+
+
 def test_a_doubtful_reading_is_asked_about_first(opened):
     talk = opened()
     asked = talk.do(ACNE, text="mumble", confidence=ASK_BELOW - 0.01)

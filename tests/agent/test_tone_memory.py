@@ -80,6 +80,23 @@ def test_what_a_place_has_in_all_is_learnt_and_proposed(likes, opened, memory):
     assert toned(talk) == [("brightness", "image", 0.3)]
 
 
+def test_a_narrower_tone_never_asks_for_more_than_there_is(likes):
+    talk = likes(tone(0.6), tone(-1.0, "background"))
+    talk.do(AUTO)
+    assert all(-1 <= amount <= 1 for _, _, amount in toned(talk))
+    assert talk.session.conversation.told(1).edits  # what the parser is told can be told
+    talk.session.recipe()
+
+
+def test_feedback_on_what_auto_did_is_on_edits_and_tones_alike(likes):
+    talk = likes(tone(0.3))
+    talk.do(AUTO)
+    state = talk.session.conversation.told(1)
+    assert state.edits[state.last].what != "brightness"
+    talk.do({"do": "adjust", "what": "last", "delta": -0.1})
+    assert talk.light("hair") == pytest.approx(0.2)
+
+
 def test_what_was_said_is_not_left_to_taste(likes):
     talk = likes(tone(0.3))
     talk.do(tone(-0.2, "face"))
@@ -194,7 +211,7 @@ def test_light_that_memory_brought_is_listed_and_can_be_taken_back(likes):
     ]  # fmt: skip
     assert all("happy with" in one.reason for one in proposals)
     for one in proposals:
-        assert talk.session.perform(one.back).changed
+        assert talk.session.take_back(one).changed
     assert toned(talk) == [] and talk.session.proposals() == ()
 
 

@@ -22,6 +22,11 @@ def test_detect_says_where_and_how_much(freckle, portrait, tmp_path):
     assert inside > 127 and marks[400:].max() == 0  # the space suit has none
     assert "wrinkles" in freckle("detect", portrait, "wrinkles").out
     assert freckle("detect", portrait, "the space suit").code == 3
+    nothing = freckle(
+        "detect", portrait, "stubble on my nose", "--json", "-o", tmp_path / "none.png"
+    )
+    assert nothing.code == 3 and json.loads(nothing.out)["faces"][0]["found"] == 0
+    assert not (tmp_path / "none.png").exists()
     assert freckle("detect", portrait, " ").code == 2
 
 

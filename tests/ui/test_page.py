@@ -17,6 +17,7 @@ from ui.web.accounts import Profiles
 from ui.web.limits import FULL, MAX_MESSAGE, MAX_OF_ONE, MAX_WAITING
 from ui.web.page import GONE, TOO_MUCH, Page
 from ui.web.sessions import NO_PHOTO, Visit, Visits
+from ui.web.views import DOUBLE_CLICK
 from ui.web.turns import ANOTHER_WAY, BROKEN, Act
 from vision.photo import load
 from vision.settings import Settings
@@ -102,9 +103,11 @@ def test_what_is_kept_of_texts_has_an_end(page, visit):
 
 
 def test_proposals_that_are_unticked_quickly_are_all_taken_back(page, visit):
-    brought = [Proposal(f"{kind} kept", "", Turn(commands=[Undo()])) for kind in ("moles", "acne")]
+    brought = [
+        Proposal(f"{kind} kept", "", None, Turn(commands=[Undo()])) for kind in ("moles", "acne")
+    ]
     visit.session.proposals = lambda: [*brought]
-    visit.session.perform = lambda turn, watch: brought.pop(0).text
+    visit.session.take_back = lambda one, watch: brought.pop(0).text
     page._settled(visit)
     page._take_back([], ["acne kept"], ME)
     page._take_back([], [], ME)  # the first is still in line
@@ -114,11 +117,31 @@ def test_proposals_that_are_unticked_quickly_are_all_taken_back(page, visit):
     assert answers(visit) == ["moles kept", "acne kept"] and not visit.look.brought
 
 
+def test_the_second_click_on_send_is_no_stop(page, visit):
+    page._begin([], doing("one"), ME)
+    page._stop(ME)
+    list(page._turn(ME))
+    assert answers(visit) == ["one done"]
+
+
+def test_the_slider_comes_back_from_another_view(page, visit):
+    def replied(view, changed):
+        return SimpleNamespace(view=view, changed=changed, shown=())
+
+    before = page._pictures(visit, replied("before", False))[page.slider]
+    assert before[0] == before[1]
+    after = page._pictures(visit, replied(None, False))[page.slider]
+    assert after[0] != after[1]
+    assert page.slider not in page._pictures(visit, replied(None, False))
+
+
 def test_what_only_waits_is_stopped_at_once(page, visit):
     page._begin([], doing("one"), ME)
+    visit.look.asked -= DOUBLE_CLICK
     assert page._stop(ME)[page.send].visible
     assert answers(visit) == [str(Stopped())]
     page._begin([], Act("two", lambda session, watch: watch("finding") or "done"), ME)
+    visit.look.asked -= DOUBLE_CLICK
     running = page._turn(ME)
     next(running)
     assert visit.look.running and page.send not in page._stop(ME)

@@ -23,7 +23,7 @@ def test_ctrl_c_stops_a_turn_and_then_the_conversation(tmp_path, monkeypatch, ca
         raise KeyboardInterrupt
 
     turns = iter([lambda: SimpleNamespace(changed=True, saved=None, text="Done.", view=None)])
-    session = SimpleNamespace(say=lambda message: next(turns, pressed)())
+    session = SimpleNamespace(say=lambda message: next(turns, pressed)(), unsaved=True)
     agent = SimpleNamespace(open=lambda *args, **options: session)
     messages = iter([lambda: "soften the wrinkles", lambda: "and the freckles"])
     monkeypatch.setattr(
@@ -32,6 +32,24 @@ def test_ctrl_c_stops_a_turn_and_then_the_conversation(tmp_path, monkeypatch, ca
     converse(agent, tmp_path / "a.jpg", None)
     printed = capsys.readouterr().out
     assert "Stopped." in printed and "The last changes were not saved." in printed
+
+
+def test_a_mistake_of_ours_does_not_end_the_conversation(portrait, monkeypatch, capsys):
+    said = []
+
+    def say(message):
+        said.append(message)
+        if message == "break":
+            raise ValueError("a bug")
+        return SimpleNamespace(text="Done.", view=None)
+
+    agent = SimpleNamespace(open=lambda *args, **options: SimpleNamespace(say=say, unsaved=False))
+    messages = iter(["break", "soften the wrinkles", "/quit"])
+    monkeypatch.setattr("rich.console.Console.input", lambda self, prompt: next(messages))
+    converse(agent, portrait, None)
+    printed = capsys.readouterr().out
+    assert said == ["break", "soften the wrinkles"]
+    assert "internal error: ValueError: a bug" in printed and "Done." in printed
 
 
 def test_a_conversation_in_the_terminal(portrait, monkeypatch, capsys):
@@ -52,6 +70,8 @@ def test_a_photo_without_an_ending_gets_that_of_its_format(portrait, tmp_path):
     bare = portrait.rename(tmp_path / "portrait")
     assert default_output(bare) == tmp_path / "portrait.retouched.jpg"
     assert default_output(tmp_path / "other.JPG").name == "other.retouched.JPG"
+    Image.new("RGBA", (8, 8)).save(tmp_path / "logo.jpg", format="png")
+    assert default_output(tmp_path / "logo.jpg").name == "logo.retouched.png"
     (tmp_path / "text").write_text("not a photo")
     with pytest.raises(FreckleError, match="is not a photo"):
         default_output(tmp_path / "text")

@@ -108,16 +108,17 @@ class Endpoints:
             prompt: a kind such as "wrinkles" or "freckles", or your own words.
 
         Returns:
-            The mask: a greyscale PNG of the photo's size, white where it is, there for 15 minutes.
+            The mask: a greyscale PNG of the photo's size, white where it is, there for 15 minutes;
+            none where nothing is found.
             The faces, from the left: box, share of the face ("found"), severity, shares by region.
         """
         place, words = _uploaded(photo), _words(prompt, "prompt")
         with _Work(self._folders, request, place) as work:
             mask = work.folder / "mask.png"
-            found = files.detect_in_file(
+            found, anything = files.detect_in_file(
                 self._agent, place, words, out=mask, as_json=True, overwrite=False
             )
-        return str(mask), json.loads(found)
+        return str(mask) if anything else None, json.loads(found)
 
     def preferences(self, profile: str, request: gr.Request) -> dict:
         """What is remembered about you, and why.

@@ -242,7 +242,7 @@ class Page(Layout):
                 return
             log.exception("a turn of the chat page could not be shown")
             visit.look.freckle(turns.BROKEN)
-            yield {self.chat: visit.look.said} | self._ready(True)
+            yield {self.chat: visit.look.said} | self._ready(True) | self._walks(visit)
 
     def _visit(self, request: gr.Request) -> Visit | None:
         """The visit of this browser tab, if it has one."""
@@ -255,6 +255,8 @@ class Page(Layout):
         visit = self._visit(request)
         if visit is None:
             return self._same
+        if visit.look.just_asked:
+            return self._same  # the second click of two on Send, where Stop has come to stand
         turns.stop(visit)
         ready = self._ready(True)
         if visit.look.running:  # it ends at its next stage
@@ -347,16 +349,24 @@ class Page(Layout):
             self.stop: gr.Button(visible=not idle, interactive=True),
         }
 
+    def _walks(self, visit: Visit) -> Shown:
+        """The ways through the history, as far as they lead."""
+        return {
+            self.undo: gr.Button(interactive=visit.session.can_undo),
+            self.redo: gr.Button(interactive=visit.session.can_redo),
+        }
+
     def _pictures(self, visit: Visit, reply: Reply) -> Shown:
         """The pictures that a reply asks to look at."""
         if reply.view == "mask":
             after = views.marked(visit, reply.shown)
         elif reply.view == "before":
             after = views.before(visit)
-        elif reply.changed or reply.view is not None:
+        elif reply.changed or reply.view is not None or visit.look.aside:
             after = views.after(visit)
         else:
             return {self.chat: visit.look.said}
+        visit.look.aside = reply.view in ("mask", "before")
         return {self.chat: visit.look.said, self.slider: (views.before(visit), after)}
 
     def _settled(self, visit: Visit) -> Shown:
@@ -366,8 +376,7 @@ class Page(Layout):
         return self._painted(visit) | {
             self.chat: visit.look.said,
             self.steps: findings.steps(session),
-            self.undo: gr.Button(interactive=session.can_undo),
-            self.redo: gr.Button(interactive=session.can_redo),
+            **self._walks(visit),
             **self._ready(idle),
             **self.home.show(visit),
             **self.brought.show(visit.look.brought),
@@ -394,7 +403,7 @@ def _walk(text: str, command: Undo | Redo) -> Act:
 
 
 def _take_back(one: Proposal) -> Act:
-    return Act(f"take back: {one.text}", lambda session, watch: session.perform(one.back, watch))
+    return Act(f"take back: {one.text}", lambda session, watch: session.take_back(one, watch))
 
 
 def _key(request: gr.Request) -> str:

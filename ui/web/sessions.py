@@ -104,7 +104,7 @@ class Visits:
         room: int | None = None,
         idle: float = 3600,
         patience: float = 300,
-        grace: float = 120,
+        grace: float = 1200,
     ) -> None:
         self.folders = Folders(folder)
         self.owners = Owners()

@@ -33,8 +33,8 @@ STAGES: dict[Stage, str] = {
     "checking": "Checking the result …",
 }
 BROKEN = (
-    "Something went wrong on my side and nothing was changed; the server's log has the details. "
-    "Please say it again, or open the photo anew."
+    "Something went wrong on my side; the server's log has the details. Please say it again, undo "
+    "the last step, or open the photo anew."
 )
 SAVED = "“Download” under the picture gives you the file."
 YES, NO, NEITHER = "Yes", "No", "None of these"

@@ -6,7 +6,9 @@ a few hundredths of a second.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,6 +36,7 @@ _EDITED = (255, 40, 40)  # what was edited, where that is asked for
 
 Role = Literal["before", "after", "overlay"]
 KEPT = 3  # previews of one role
+DOUBLE_CLICK = 0.5  # seconds
 
 Message = dict[str, Any]
 Said = list[Message]
@@ -50,6 +53,8 @@ class Look:
         running: whether a turn is being carried out.
         stop: set when the turn at hand is to end at its next stage.
         overlay: what is painted over the photo, once that is analysed.
+        aside: whether the slider shows something else than the result.
+        asked: when something was asked for last, by the monotonic clock.
         brought: what memory brought to the photo, as the page shows it.
         before: path of the preview of the untouched photo, once it is written.
         writing: held while a preview gets its name.
@@ -60,11 +65,19 @@ class Look:
     running: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     overlay: Overlay | None = None
+    aside: bool = False
+    asked: float = -math.inf
     brought: Sequence[Proposal] = ()
     before: str | None = None
     writing: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def just_asked(self) -> bool:
+        """Whether the last message is as new as the first of two clicks."""
+        return time.monotonic() - self.asked < DOUBLE_CLICK
+
     def user(self, text: str) -> None:
+        self.asked = time.monotonic()
         self.said.append({"role": "user", "content": text})
 
     def freckle(self, text: str) -> Message:
