@@ -17,8 +17,8 @@ from ui.web.accounts import Profiles
 from ui.web.limits import FULL, MAX_MESSAGE, MAX_OF_ONE, MAX_WAITING
 from ui.web.page import GONE, TOO_MUCH, Page
 from ui.web.sessions import NO_PHOTO, Visit, Visits
-from ui.web.views import DOUBLE_CLICK
 from ui.web.turns import ANOTHER_WAY, BROKEN, Act
+from ui.web.views import DOUBLE_CLICK
 from vision.photo import load
 from vision.settings import Settings
 
