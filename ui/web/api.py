@@ -75,8 +75,8 @@ class Endpoints:
         """Retouch one portrait. What is not asked for stays as it is, down to the pixel.
 
         Args:
-            photo: the portrait: JPEG, PNG, WebP, TIFF or HEIC, up to 200 megapixels. An upload, or
-                an earlier result, serves once: it is deleted with this call.
+            photo: the portrait: JPEG, PNG, WebP, TIFF or HEIC, up to 200 megapixels and
+                500 MB. An upload, or an earlier result, serves once: it is deleted with this call.
             message: what to change, in plain words.
             profile: whose preferences apply, on a private page; with accounts it is the caller's.
 
@@ -103,8 +103,8 @@ class Endpoints:
         """Where something is on each face, and how much of it.
 
         Args:
-            photo: the portrait: JPEG, PNG, WebP, TIFF or HEIC, up to 200 megapixels. An upload, or
-                an earlier result, serves once: it is deleted with this call.
+            photo: the portrait: JPEG, PNG, WebP, TIFF or HEIC, up to 200 megapixels and
+                500 MB. An upload, or an earlier result, serves once: it is deleted with this call.
             prompt: a kind such as "wrinkles" or "freckles", or your own words.
 
         Returns:
