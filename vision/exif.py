@@ -122,13 +122,16 @@ def descriptive(data: bytes) -> tuple[Entry, ...]:
 def _nested(data: bytes, entry: Entry, header: Header, depth: int = 0) -> Entry:
     if entry.tag not in _POINTERS:
         return entry
-    try:
-        if depth > 1:
-            raise Malformed("directories that lead round in circles")
-        below, _ = read_directory(data, entry.numbers()[0], header)
-    except Malformed:
-        below = []
+    below = _below(data, entry, header) if depth <= 1 else []  # some lead round in circles
     return Entry(entry.tag, 4, tuple(_nested(data, e, header, depth + 1) for e in below))
+
+
+def _below(data: bytes, entry: Entry, header: Header) -> list[Entry]:
+    """The entries of the directory that an entry points to; none where it cannot be parsed."""
+    try:
+        return read_directory(data, entry.numbers()[0], header)[0]
+    except Malformed:
+        return []
 
 
 def write_directory(entries: tuple[Entry, ...], at: int) -> bytes:
@@ -188,7 +191,7 @@ def upright(exif: bytes | None, turned: int = 1) -> bytes | None:
         if entry.tag == ORIENTATION:
             _overwrite(patched, entry, 1, header)
         if entry.tag == EXIF_IFD and turned in _SIDEWAYS:
-            below = _nested(exif, entry, header).value
+            below = _below(exif, entry, header)
             size = {e.tag: e for e in below if e.tag in _SIZE}
             if len(size) == 2:
                 for tag, other in zip(_SIZE, reversed(_SIZE), strict=True):

@@ -99,7 +99,9 @@ class Endpoints:
         report["reply"] = report["reply"].replace(str(work.folder / name), name)
         return str(work.result), report
 
-    def detect(self, photo: str | None, prompt: str, request: gr.Request) -> tuple[str, dict]:
+    def detect(
+        self, photo: str | None, prompt: str, request: gr.Request
+    ) -> tuple[str | None, dict]:
         """Where something is on each face, and how much of it.
 
         Args:
