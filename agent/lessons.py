@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -53,7 +53,7 @@ def lessons(states: Sequence[Conversation], source: Source, visit: Visit) -> lis
             polarity="keep", **common,
         )
         for held in conversation.keeps
-        if held.origin == "said"
+        if held.origin == "said" and not held.singled  # of that person, not of this user's taste
         for region in held.keep.where
     ]  # fmt: skip
     # The same wish on several faces is one wish.
@@ -86,7 +86,12 @@ def _tones_taken_back(states: Sequence[Conversation]) -> Iterator[Toned]:
             yield toned
 
 
-def rules(commands: Iterable[Command]) -> list[Observation]:
+def of_one(command: Command) -> bool:
+    """Whether a command names somebody: a rule about one of several is none for other photos."""
+    return getattr(command, "who", None) not in (None, "everyone")
+
+
+def rules(commands: Sequence[Command]) -> list[Observation]:
     """The standing rules ("from now on") among the commands of one message."""
     return [
         Observation(

@@ -123,6 +123,11 @@ def _say_act(topic: str, notes: list[Note]) -> str:
             return f"noted as what you like: {_habits(notes)}"
         case "rule":
             return f"I will remember that from now on: {_habits(notes)}"
+        case "rule_of_one":
+            return (
+                "that holds for this photo: from now on I can only remember what is to be done "
+                "with everybody"
+            )
         case "nothing_to_learn":
             return "no kind has been changed or kept yet, so there is nothing to remember"
         case "no_user":

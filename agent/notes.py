@@ -16,6 +16,7 @@ Topic = Literal[
     "off_face", "partly_off", "kept_off_face", "kept_partly",
     # from acting
     "no_face", "undone", "redone", "no_step", "reset", "untouched", "glad", "learnt", "rule",
+    "rule_of_one",
     "nothing_to_learn", "no_user", "paused", "forgotten", "nothing_to_forget", "view", "shown",
     "none_to_show", "saved",
     "not_saved", "unwritten", "no_output", "unsupported", "foreign", "explain", "help",

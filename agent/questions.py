@@ -45,22 +45,26 @@ _WHO: dict[str, Who] = {
     "everyone": "everyone", "everybody": "everyone", "all": "everyone", "both": "everyone",
     "each": "everyone", "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5,
     "two": 2, "three": 3, "four": 4, "five": 5,
+    "1st": 1, "2nd": 2, "3rd": 3, "4th": 4, "5th": 5, "last": "photo_right",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class WhichFace:
     """ "Which face do you mean?", asked once a photo, and again where the answer was `beyond` the
-    number of faces that there are (else 0)."""
+    number of faces that there are (else 0), or once where it was not understood (`unclear`)."""
 
     turn: Turn
     faces: tuple[int, ...]
     beyond: int = 0
+    unclear: bool = False
 
     @property
     def text(self) -> str:
         numbers = listed(str(face + 1) for face in self.faces).replace(" and ", " or ")
-        return (f"There are only {self.beyond} faces. " if self.beyond else "") + (
+        why = f"There are only {self.beyond} faces. " if self.beyond else ""
+        why = "I did not understand which. " if self.unclear else why
+        return why + (
             f"That fits several faces: which one do you mean, number {numbers} counted from the "
             "left, or everyone?"
         )

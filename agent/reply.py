@@ -14,6 +14,7 @@ from agent.tone_words import tone_changes, tone_listing
 from agent.words import are, listed, noun, percent, place, plain, sentence, were
 from vision.places import inside
 from vision.plan import Edit
+from vision.vocabulary import Region
 
 if TYPE_CHECKING:
     from vision.measure import EditMeasure, FillMeasure, KeepMeasure, ToneMeasure
@@ -87,9 +88,9 @@ def _changes(told: Told) -> list[str]:
     new = {_key(made) for made in told.after.edits}
     parts = [_measured(made.edit, measure, told.several_faces) for made, measure in _new(told)]
     gone = [
-        made.edit
+        replace(made.edit, where=left)
         for made in told.before.edits
-        if made.edit.strength > 0 and _key(made) not in new and not _replaced(made, told.after)
+        if made.edit.strength > 0 and _key(made) not in new and (left := _left(made, told.after))
     ]
     return parts + [_back(edit, told.several_faces) for edit in gone] + _fill_changes(told)
 
@@ -174,10 +175,11 @@ def _key(made: Made) -> Edit:
     return Edit(edit.what, edit.where, 0.0, edit.face, edit.side, edit.phrase)
 
 
-def _replaced(old: Made, after: Conversation) -> bool:
-    return any(
-        same_kind(old.edit, made.edit) and inside(made.edit, old.edit) for made in after.edits
-    )
+def _left(old: Made, after: Conversation) -> tuple[Region, ...]:
+    """The regions of an edit that no edit of its kind covers any more."""
+    alike = [made.edit for made in after.edits if same_kind(old.edit, made.edit)]
+    parts = (replace(old.edit, where=(region,)) for region in old.edit.where)
+    return tuple(part.where[0] for part in parts if not any(inside(edit, part) for edit in alike))
 
 
 def _compared(clauses: Sequence[str]) -> str:

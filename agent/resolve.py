@@ -139,10 +139,12 @@ class _Granted(Draft):
         faces = self._faces(wish.who, self._everyone)
         where = tuple(wish.where)
         crowd = wish.who in (None, "everyone")
+        singled = not crowd and len(self._everyone) > 1
         if wish.what == "everything":
             self.spared |= set() if crowd else set(faces)
             for face in faces:
-                self._guard(Held(plan.Keep("everything", where, face, wish.side)))
+                keep = plan.Keep("everything", where, face, wish.side)
+                self._guard(Held(keep, singled=singled))
             return
         known = self._learnt(wish.what, wish.phrase, faces, "cannot_guard")
         shown = False
@@ -150,7 +152,7 @@ class _Granted(Draft):
             for kind in expand_kind(wish.what):
                 words = own_words(kind, wish.phrase)
                 keep = plan.Keep(kind, where, face, wish.side, words)
-                self._guard(held := Held(keep, guarded=kind in known))
+                self._guard(held := Held(keep, guarded=kind in known, singled=singled))
                 self.crowds += [held] * crowd
                 edit = plan.Edit(kind, where, 1.0, face, wish.side, words)
                 shown |= kind in known and self.scene.found(edit) > 0
@@ -259,7 +261,7 @@ class _Granted(Draft):
         if isinstance(wish, Adjust) and wish.delta > 0 and wish.what not in ("last", "everything"):
             asked = wish.model_dump(exclude={"do", "delta"})
             self._reduce(Reduce(**asked, strength=wish.delta))
-        else:
+        elif not any(held.keep.what == wish.what for held in self.fresh):  # which took it back
             self._note("nothing_done", wish.what, wish.where)
 
     def _set(self, made: Made, change: Callable[[float], float]) -> None:
@@ -340,6 +342,10 @@ class _Granted(Draft):
                         self._note("usual", kind, edit.where, reason, edit.strength)
                 for made in outright if laid else ():  # they stay on top
                     self.edits = lay(self.edits, made)
+                whole = plan.Edit(kind, ("face",), 1.0, face)
+                mine = [made.edit for made in self.edits if same_kind(made.edit, whole)]
+                if kind in PERMANENT_KINDS and not any(inside(edit, whole) for edit in mine):
+                    self._hold(Held(plan.Keep(kind, ("face",), face), "policy"))  # all others stay
         proposals = usual_tones(wish, faces, self.scene.usual, self.tones, self.keeps)
         for tone, reason in list(proposals):
             if not any(toned.tone == tone for toned in self.tones):

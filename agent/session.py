@@ -7,7 +7,6 @@ analysed when the first message comes, and never again.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,19 +18,19 @@ from agent import reply as replies
 from agent.chat_log import keep_chat
 from agent.desk import Result
 from agent.forgetting import forget
-from agent.history import History
-from agent.lessons import standing_keeps
+from agent.learning import learn_saved
 from agent.marked import hold, mark
 from agent.notes import Note
 from agent.outcome import Outcome, Reply
-from agent.overview import Finding, Proposal, findings, proposals, steps
+from agent.overview import Proposal, findings
 from agent.progress import Watch, unwatched
 from agent.questions import DidYouMean, WhichFace, doubtful
 from agent.recipe import Recipe
 from agent.report import Report, turn_report
 from agent.state import Conversation
-from agent.turn import Chat, Deeds, carry_out, learn_saved, take_back, unclear_faces
+from agent.turn import Chat, Deeds, carry_out, take_back, unclear_faces
 from agent.usual import leaves_open
+from agent.view import View
 from llm.commands import Command, Redo, Reset, Turn, Undo
 from vision.errors import FreckleError
 
@@ -42,10 +41,6 @@ if TYPE_CHECKING:
 
     from agent.agent import RetouchAgent
     from memory.observation import What
-    from vision.photo import Photo
-    from vision.pipeline import Analysis
-    from vision.spots import Spot
-    from vision.vocabulary import Kind
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +48,15 @@ log = logging.getLogger(__name__)
 _ANSWERED = frozenset({"show", "explain", "save", "help", "chat", "accept", "remember", "forget"})
 
 
-class Session:
+class Session(View):
     """One conversation about one photo. Open it with `RetouchAgent.open`."""
 
     def __init__(self, agent: RetouchAgent, chat: Chat, ask: bool) -> None:
+        super().__init__(chat)
         self._agent = agent
-        self._chat = chat
         self._ask = ask
         self._pending: WhichFace | DidYouMean | None = None
-        self._met = False
         self._trouble: str | None = None  # of the parser, not yet told
-        self._lock = threading.RLock()
         self.reports: list[Report] = []
 
     def say(self, text: str, watch: Watch = unwatched) -> Reply:
@@ -73,18 +66,24 @@ class Session:
             raise FreckleError("the message is empty: say what to change in the photo")
         watch("reading")
         with self._turn(watch):
-            reply = self._answered(text) or self._understood(text)
+            asked = self._pending
+            first = isinstance(asked, WhichFace) and not asked.unclear
+            reply = self._answered(text) or self._understood(text, asked if first else None)
             if self._agent.settings.keep_chats:
                 trouble = keep_chat(self._chat, text, reply)
                 return replace(reply, text=f"{reply.text} {trouble}") if trouble else reply
             return reply
 
-    def _understood(self, text: str) -> Reply:
+    def _understood(self, text: str, unanswered: WhichFace | None) -> Reply:
+        """Do what a message asks; one that says nothing may be an answer that was not read."""
         start = time.perf_counter()
         state = self._chat.history.present.told(len(self._chat.desk.faces))
         parsed = self._agent.parser.parse(text, state)
         seconds = time.perf_counter() - start
         self._trouble = parsed.trouble
+        talk = all(command.do == "chat" for command in parsed.turn.commands)
+        if unanswered and (talk or doubtful(parsed.turn, parsed.confidence)):
+            return self._ask_back(replace(unanswered, unclear=True), seconds)
         self._chat.plain = leaves_open(text)
         if parsed.foreign:
             deeds = Deeds([Note("foreign")])
@@ -179,75 +178,9 @@ class Session:
             return self._chat.result().rendering.touched
 
     @property
-    def photo(self) -> Photo:
-        """The untouched photo."""
-        return self._chat.desk.photo
-
-    @property
-    def result(self) -> Photo:
-        """The photo as it is now."""
-        with self._lock:
-            return self._chat.result().photo
-
-    @property
-    def image(self) -> Image.Image:
-        """The photo as it is now, at full size, 8-bit sRGB."""
-        return self.result.to_pil()
-
-    @property
-    def conversation(self) -> Conversation:
-        """All edits, keeps, marked areas and tones in force."""
-        return self._chat.history.present
-
-    @property
-    def analysis(self) -> Analysis:
-        return self._chat.desk.analysis
-
-    @property
-    def unsaved(self) -> bool:
-        """Whether the result is not what was saved last, or is changed and was never saved."""
-        with self._lock:
-            if self._chat.saved is not None:
-                return self._chat.plan != self._chat.saved
-            return bool((self._chat.result().photo.pixels != self.photo.pixels).any())
-
-    @property
-    def can_undo(self) -> bool:
-        return self._chat.history.at > 0
-
-    @property
-    def can_redo(self) -> bool:
-        return self._chat.history.at + 1 < len(self._chat.history.states)
-
-    @property
-    def focus(self) -> tuple[int, ...]:
-        """The faces, from 0 on the left, that are meant when none is named."""
-        with self._lock:
-            return self._chat.in_focus
-
-    def look_at(self, face: int) -> None:
-        """Put a face, from 0 on the left, in focus; raises IndexError where there is none."""
-        with self._lock:
-            if not 0 <= face < len(self._chat.desk.faces):
-                raise IndexError(f"there is no face {face}")
-            self._chat.focus = (face,)
-
-    @property
     def question(self) -> WhichFace | DidYouMean | None:
         """What the agent asked back and was not told yet."""
         return self._pending
-
-    def findings(self) -> tuple[Finding, ...]:
-        """What is found on the faces in focus, and what is in force of it."""
-        with self._lock:
-            self._meet()
-            return findings(self._chat)
-
-    def proposals(self) -> tuple[Proposal, ...]:
-        """What is in force because memory brought it."""
-        with self._lock:
-            self._meet()
-            return proposals(self._chat)
 
     def take_back(self, one: Proposal, watch: Watch = unwatched) -> Reply:
         """Without one of `proposals`; what the user asked for stays."""
@@ -257,30 +190,6 @@ class Session:
             return self._carry_out(
                 lambda: take_back(self._chat, one.brought, said), said.commands, 0.0
             )
-
-    def spread(self, kind: Kind) -> NDArray[np.bool_]:
-        """(H, W), true where the faces in focus show a kind."""
-        import numpy as np
-
-        with self._lock:
-            chat, shown = self._chat, np.zeros((self.photo.height, self.photo.width), bool)
-            for face in chat.in_focus:
-                shown |= chat.desk.studio.spread(chat.desk.analysis, kind, face)
-            return shown
-
-    def spot_at(self, x: float, y: float) -> Spot | None:
-        """The mark at a point of the upright photo, None where nothing is found."""
-        with self._lock:
-            return self._chat.desk.studio.spot_at(self._chat.desk.analysis, x, y)
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """A line on every state so far, `at` is the present one; `go_to` walks there."""
-        return steps(self._chat)
-
-    @property
-    def at(self) -> int:
-        return self._chat.history.at
 
     def go_to(self, step: int, watch: Watch = unwatched) -> Reply:
         """To another of `steps`, by undo or redo; raises IndexError where there is none."""
@@ -314,14 +223,6 @@ class Session:
                     raise
             finally:
                 chat.desk.watch = unwatched
-
-    def _meet(self) -> None:
-        """Before the first turn: what memory keeps on every photo is kept on this one."""
-        if not self._met:
-            scene = self._chat.scene()
-            start = Conversation(keeps=standing_keeps(scene.usual, scene))
-            self._chat.history = History((start,))
-            self._met = True
 
     def _answered(self, text: str) -> Reply | None:
         """The reply, if the text answers a question that was asked."""

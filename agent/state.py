@@ -39,12 +39,14 @@ class Held:
     """A keep in force, where it comes from, and why it is remembered (None: said in this chat).
 
     One that is not `guarded` is of a kind the detector cannot see: noted, but nothing to render.
+    `singled` out is one for a face that was named among several.
     """
 
     keep: Keep
     origin: Origin = "said"
     reason: str | None = None
     guarded: bool = True
+    singled: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,8 @@ def _as_one_tone(toned: Toned) -> tuple:
 
 
 def _who(faces: Iterable[int], count: int) -> Who | None:
+    """How a command names these faces; some of several have no name together."""
     named = set(faces)
-    if count <= 1:
+    if count <= 1 or 1 < len(named) < count:
         return None
     return "everyone" if len(named) == count else min(named) + 1

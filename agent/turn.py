@@ -16,16 +16,15 @@ from agent.alike import left_alike
 from agent.desk import Desk, Result
 from agent.forgetting import forget
 from agent.history import History
-from agent.lessons import Visit, lessons, rules
+from agent.learning import learn, learn_corrections, learn_rules, learn_saved, unlearn
 from agent.notes import Note
 from agent.resolve import Wish, resolve
 from agent.scene import Scene, by_size, clearly_largest, named_faces
 from agent.state import Conversation, Held, Made, Toned
 from agent.usual import TRUSTED
 from llm import commands as say
-from memory.observation import Observation, Preference, Source
-from memory.preferences import Again, Preferences
-from memory.store import StoreError
+from memory.observation import Preference
+from memory.preferences import Preferences
 from vision import plan
 from vision.errors import FreckleError, NothingToDo
 from vision.vocabulary import FACELESS, LEARNT_KINDS, Kind, default_region, expand_kind
@@ -132,8 +131,9 @@ def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
         _act(chat, command, deeds)
     _grant(chat, wishes, deeds)
     chat.result()  # whoever stops the turn while it renders has taught nothing
-    _learn_rules(chat, turn, deeds)
-    _learn_corrections(chat, turn, before, deeds)
+    learn_rules(chat, turn, deeds)
+    learn_corrections(chat, turn, before, deeds)
+    unlearn(chat, turn, deeds)
     return deeds
 
 
@@ -149,7 +149,7 @@ def take_back(chat: Chat, brought: Made | Held | Toned, said: say.Turn) -> Deeds
     )
     chat.history = chat.history.then(after)
     chat.result()  # as in `carry_out`
-    _learn_corrections(chat, said, before, deeds)
+    learn_corrections(chat, said, before, deeds)
     return deeds
 
 
@@ -237,9 +237,9 @@ def _act(chat: Chat, command: say.Command, deeds: Deeds) -> None:
         case say.Reset():
             _reset(chat, deeds)
         case say.Accept():
-            _learn(chat, "accepted", deeds)
+            learn(chat, "accepted", deeds)
         case say.Remember():
-            _learn(chat, "explicit", deeds)
+            learn(chat, "explicit", deeds)
         case say.Forget():
             forget(chat, command.what, deeds)
         case say.Show():
@@ -286,97 +286,6 @@ def _reset(chat: Chat, deeds: Deeds) -> None:
     kept = tuple(held for held in present.keeps if held.origin != "policy")
     chat.history = chat.history.then(Conversation(keeps=kept))
     deeds.notes.append(Note("reset" if present.edited else "untouched"))
-
-
-def _learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) -> None:
-    chat.result()  # as in `carry_out`
-    present = chat.history.present
-    learnt = _lessons(chat, source)
-    if chat.user is not None and chat.memory.paused(chat.user):
-        deeds.notes.append(Note("paused" if source == "explicit" else "glad"))
-    elif chat.user is None:
-        deeds.notes.append(Note("no_user" if source == "explicit" else "glad"))
-    elif not learnt or (source == "accepted" and chat.accepted is present):
-        deeds.notes.append(Note("nothing_to_learn" if source == "explicit" else "glad"))
-    elif _taught(chat, learnt, deeds, Again(chat.visit) if source == "accepted" else None):
-        chat.accepted = present
-        deeds.notes += [_habit("learnt", one) for one in learnt]
-
-
-def _taught(
-    chat: Chat, seen: Sequence[Observation], deeds: Deeds, again: Again | None = None
-) -> bool:
-    """Store what was observed; a memory that cannot be written must not undo the retouching."""
-    try:
-        chat.memory.learn(chat.user, seen, again)
-    except StoreError as error:
-        deeds.notes.append(Note("unwritten", str(error)))
-        return False
-    return True
-
-
-def _lessons(chat: Chat, source: Source) -> list[Observation]:
-    if chat.user is None:
-        return []
-    visit = Visit(chat.visit, chat.desk.scene)
-    return lessons(chat.history.states[: chat.history.at + 1], source, visit)
-
-
-def _learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: Deeds) -> None:
-    """Feedback is learnt at once: not everybody says "perfect" at the end.
-
-    Naming another strength for what was done already is feedback, too, and so is a tone on top of
-    one ("too warm now").
-    """
-    after = chat.history.present
-    was, now = ({made.edit for made in state.edits} for state in (before, after))
-    old, new = ({toned.tone for toned in state.tones} for state in (before, after))
-    corrected: set[str] = set()
-    changed = {edit.what for edit in was ^ now} | {tone.attribute for tone in old ^ new}
-    if any(isinstance(command, say.Adjust | say.Restore) for command in turn.commands):
-        corrected |= changed
-    if any(isinstance(command, say.Undo | say.Redo) for command in turn.commands):
-        corrected |= changed & chat.corrected  # a correction taken back is one, too
-    for command in turn.commands:
-        if isinstance(command, say.Reduce):
-            corrected |= {edit.what for edit in was - now} & set(expand_kind(command.what))
-        elif isinstance(command, say.Tone):
-            corrected |= {tone.attribute for tone in old - new} & {command.attribute}
-    if not corrected:
-        return
-    chat.corrected |= corrected
-    seen = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    _taught(chat, seen, deeds, Again(chat.visit, frozenset(chat.corrected)))
-
-
-def learn_saved(chat: Chat, deeds: Deeds) -> None:
-    """Saving without a word tells a little of what was said; what was corrected stays so, and what
-    was forgotten, too."""
-    if chat.accepted is chat.history.present or "everything" in chat.forgotten:
-        return
-    present = chat.history.present
-    proposed: set[str] = {made.edit.what for made in present.edits if made.named == "auto"}
-    proposed |= {toned.tone.attribute for toned in present.tones if toned.proposed}
-    told = proposed | chat.corrected | chat.forgotten
-    learnt = [one for one in _lessons(chat, "inferred") if one.kind not in told]
-    learnt += [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    _taught(chat, learnt, deeds)
-
-
-def _learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
-    standing = rules(turn.commands)
-    if standing and chat.user is None:
-        deeds.notes.append(Note("no_user"))
-    elif standing and chat.memory.paused(chat.user):
-        deeds.notes.append(Note("paused"))
-    elif standing and _taught(chat, standing, deeds):
-        deeds.notes += [_habit("rule", one) for one in standing]
-
-
-def _habit(topic: Literal["learnt", "rule"], seen: Observation) -> Note:
-    what = seen.phrase or seen.kind
-    number = seen.amount if seen.polarity == "shift" else seen.strength
-    return Note(topic, what, (seen.region,), strength=number)
 
 
 def _save(chat: Chat, deeds: Deeds) -> None:

@@ -12,7 +12,7 @@ from memory.recall import MILD
 from vision.errors import FreckleError
 from vision.places import Spot, inside, narrower, parts
 from vision.plan import Edit
-from vision.vocabulary import Kind, default_region
+from vision.vocabulary import PERMANENT_KINDS, Kind, default_region
 
 # What is known with less confidence than this is not acted on.
 TRUSTED = 0.02
@@ -55,7 +55,7 @@ def of_auto(
     wish: Auto, kind: Kind, face: int, usual: Sequence[Preference]
 ) -> Iterator[tuple[Edit, str | None]]:
     """A kind at the user's usual strengths and why, the widest place first; mild where nothing is
-    remembered. The words of `auto` scale them."""
+    remembered, but for a permanent kind. The words of `auto` scale them."""
     where = tuple(wish.where) if wish.where != ["face"] else (default_region(kind),)
     asked = Spot(where, wish.side, face)
     known = [
@@ -65,7 +65,9 @@ def of_auto(
     ]
     known.sort(key=lambda one: -len(parts(one[0].where)))
     around = [one for spot, one in known if inside(spot, asked)]
-    chosen = [(asked, around[-1] if around else None)]
+    # A rule about one mark of a permanent kind is none about the others.
+    everywhere = around or kind not in PERMANENT_KINDS
+    chosen = [(asked, around[-1] if around else None)] if everywhere else []
     chosen += [(spot, one) for spot, one in known if narrower(spot, asked)]
     for spot, one in chosen:
         strength = MILD if one is None or one.strength is None else one.strength

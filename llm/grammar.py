@@ -264,6 +264,12 @@ class Grammar:
         return replace(place, slot=slot + 1)
 
 
+def places_of(state: State, what: Any) -> set[tuple]:
+    """The places at which something of that name is edited."""
+    named = (edit for edit in state.edits if edit.what == what)
+    return {(frozenset(edit.where), edit.side, edit.who) for edit in named}
+
+
 def find_edit(state: State, what: Any) -> StateEdit | None:
     """The edit that feedback on `what` is about: the last one, or the latest of that name."""
     if what == "last":

@@ -22,6 +22,7 @@ from llm.grammar import (
     VALUE_SLOTS,
     find_edit,
     meaning,
+    places_of,
     pointer,
     token,
 )
@@ -128,15 +129,16 @@ def _resolve(draft: dict[str, Any], message: Message, state: State) -> dict[str,
     if what is not None:
         command["what"] = what
     if "where" in draft:
-        command |= _place(draft, edit)
+        command |= _place(draft, edit, state)
     if "value" in draft:
         name = {"adjust": "delta", "tone": "amount"}.get(command["do"], "strength")
         command[name] = _value(draft, edit)
     return command
 
 
-def _place(draft: dict[str, Any], edit: StateEdit | None) -> dict[str, Any]:
-    """`where`, `side` and `who`: the ones spoken, else those of the edit that is meant."""
+def _place(draft: dict[str, Any], edit: StateEdit | None, state: State) -> dict[str, Any]:
+    """`where`, `side` and `who`: the ones spoken, else those of the edit that is meant; of a kind
+    that is edited at several places, all of them are."""
     do, what = draft["do"], draft.get("what")
     place: dict[str, Any] = {name: draft[name] for name in ("side", "who") if name in draft}
     if place.get("side") == "opposite":
@@ -148,6 +150,8 @@ def _place(draft: dict[str, Any], edit: StateEdit | None) -> dict[str, Any]:
         return {**place, "where": spoken}
     named_feedback = do in ("adjust", "restore") and what not in ("last", "everything")
     refers = named_feedback or (do, what) == ("reduce", "last") or "there" in draft["where"]
+    if do in ("adjust", "restore") and len(places_of(state, what)) > 1:
+        edit = None  # wherever they are
     if edit is not None and refers:
         own = {
             name: value for name in ("side", "who") if (value := getattr(edit, name)) is not None

@@ -102,8 +102,10 @@ class Preference:
             "accepted": "asked for that"
             if self.polarity == "keep"
             else "were happy with about that",
-            "corrected": "corrected it to about that",
-            "inferred": "saved it about like that",
+            "corrected": "left it alone"
+            if self.polarity == "keep"
+            else "corrected it to about that",
+            "inferred": "saved it so" if self.polarity == "keep" else "saved it about like that",
         }[self.source]
         photos = _PHOTOS.get(self.framing or "", "photos")
         if not self.count:

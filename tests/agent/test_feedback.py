@@ -234,3 +234,30 @@ def test_a_side_of_a_tone_is_its_own_place(opened):
     talk.do(less(side="left"))
     tones = talk.session._chat.history.present.tones
     assert {one.tone.side: one.tone.amount for one in tones} == {None: 0.3, "left": -0.1}
+
+
+def test_a_reply_says_of_no_place_that_it_is_both_weaker_and_as_it_was(opened):
+    talk = opened({"wrinkles": ["forehead", "smile_lines"]})
+    both = {"where": ["forehead", "smile_lines"]}
+    talk.do({"do": "reduce", "what": "wrinkles", "strength": 0.5} | both)
+    less = {"do": "adjust", "what": "last", "delta": -0.1, "where": ["forehead"]}
+    assert "original again" not in talk.do(less).text
+    back = talk.do({"do": "restore", "what": "wrinkles", "where": ["forehead"]})
+    assert "wrinkles on the forehead are as in the original again" in back.text
+
+
+def test_who_brings_marks_back_and_keeps_them_hears_nothing_untrue(opened):
+    talk = opened({"freckles": ["nose"]})
+    talk.do({"do": "reduce", "what": "freckles", "strength": 1.0})
+    reply = talk.do({"do": "restore", "what": "freckles"}, {"do": "keep", "what": "freckles"})
+    assert talk.strength("freckles", "nose") == 0 and "Nothing has been done" not in reply.text
+
+
+def test_feedback_on_two_faces_of_three_reaches_both(opened):
+    talk = opened(*[{"wrinkles": ["forehead"]}] * 3)
+    talk.do({"do": "reduce", "what": "wrinkles", "strength": 0.5})  # which?
+    talk.session.say("1 and 2")
+    (told,) = talk.session.conversation.told(3).edits
+    assert told.who is None
+    talk.do({"do": "adjust", "what": "wrinkles", "delta": 0.2})
+    assert [talk.strength("wrinkles", "forehead", face) for face in range(3)] == [0.7, 0.7, 0]

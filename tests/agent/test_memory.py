@@ -353,3 +353,50 @@ def test_a_correction_that_is_undone_is_not_remembered(opened, memory):
     assert [one.strength for one in memory.why("mia", "wrinkles")] == [0.4]
     talk.do({"do": "undo"})
     assert [one.strength for one in memory.why("mia", "wrinkles")] == [0.8]
+
+
+TWO = ({"acne": ["chin"], "redness": ["cheeks"]}, {"acne": ["chin"], "redness": ["cheeks"]})
+
+
+def test_who_spares_one_of_two_people_is_not_spared_everything_from_then_on(opened, memory):
+    talk = opened(*TWO, user="mia")
+    alone = {"do": "keep", "what": "everything", "where": ["face"], "who": "photo_left"}
+    talk.do(alone, reduce("redness", 0.4, who="photo_right"))
+    reply = talk.do({"do": "accept"})
+    assert "everything" not in reply.text
+    assert {one.kind for one in memory.recall("mia")} == {"redness"}
+    after = opened(user="mia")
+    after.do(AUTO)
+    assert after.strength("redness", "cheeks") == pytest.approx(0.4, abs=0.1)
+
+
+def test_a_rule_about_one_of_two_people_is_for_this_photo(opened, memory):
+    talk = opened(*TWO, user="mia")
+    reply = talk.do(reduce("acne", 1.0, who="photo_left", always=True))
+    assert talk.strength("acne", "chin", 0) == 1.0
+    assert memory.recall("mia") == () and "I can only remember" in reply.text
+    opened(user="mia").do(reduce("acne", 1.0, who="photo_left", always=True))  # nobody beside them
+    assert {one.kind for one in memory.recall("mia")} == {"acne"}
+
+
+def test_a_rule_about_one_mole_leaves_all_others(opened):
+    always = reduce("moles", 1.0, where=["chin"], always=True)
+    opened({"moles": ["chin"]}, user="mia").do(always)
+    talk = opened({"moles": ["chin", "cheeks"]}, user="mia")
+    talk.do(AUTO)
+    talk.do(AUTO)
+    assert talk.strength("moles", "chin") == 1.0
+    assert talk.strength("moles", "cheeks") == 0
+    other = opened({"moles": ["cheeks"]}, user="mia")
+    other.do(AUTO)
+    assert other.strength("moles", "cheeks") == 0
+
+
+def test_what_was_accepted_and_then_undone_is_not_remembered(opened, memory):
+    for back in ({"do": "undo", "steps": 1}, {"do": "reset"}):
+        talk = opened(user="mia")
+        talk.do(reduce("wrinkles"))
+        talk.do({"do": "accept"})
+        assert memory.recall("mia")
+        talk.do(back)
+        assert memory.recall("mia") == ()

@@ -110,3 +110,28 @@ def test_the_two_of_them_are_both_and_a_face_that_is_not_there_is_asked_about_ag
     assert again.outcome == "asked" and again.text.startswith("There are only 2 faces. That fits")
     assert talk.session.say("the two of them").changed
     assert talk.strength("acne", "chin", 0) == talk.strength("acne", "chin", 1) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "faces"), [("2nd", {1}), ("the last one", {2}), ("the 1st and the 3rd", {0, 2})]
+)
+def test_faces_are_named_in_many_ways(opened, answer, faces):
+    talk = opened(*[{"acne": ["chin"]}] * 3)
+    assert talk.do(ACNE).outcome == "asked"
+    assert talk.session.say(answer).changed
+    assert {face for face in range(3) if talk.strength("acne", "chin", face)} == faces
+
+
+@pytest.mark.parametrize("confidence", [1.0, 0.1])
+def test_an_answer_that_is_not_understood_is_asked_for_once_more(opened, confidence):
+    talk = opened(*[{"acne": ["chin"]}] * 3)
+    talk.do(ACNE)
+    nothing = {"do": "chat"} if confidence == 1.0 else {"do": "accept"}
+    again = talk.do(nothing, text="me", confidence=confidence)
+    assert again.outcome == "asked" and "I did not understand which." in again.text
+    assert talk.session.say("2").changed and talk.strength("acne", "chin", 1) == 1.0
+    other = opened(*[{"acne": ["chin"]}] * 3)
+    other.do(ACNE)
+    for _ in range(2):
+        reply = other.do({"do": "chat"}, text="me")
+    assert reply.outcome == "answered"

@@ -109,6 +109,15 @@ def test_feedback_on_a_kind_is_about_its_place():
     ]
 
 
+def test_feedback_on_a_kind_edited_at_several_places_is_about_all_of_them():
+    edits = [{"what": "wrinkles", "where": [place], "strength": 0.5} for place in ("face", "chin")]
+    state = State.model_validate({"edits": edits, "last": 1})
+    (back,) = spoken("x", {"do": "restore", "what": "wrinkles"}, state=state)
+    assert back["where"] == ["face"]
+    (last,) = spoken("x", {"do": "reduce", "what": "last", "strength": 0.8}, state=state)
+    assert last["where"] == ["chin"]
+
+
 def test_the_other_side():
     drafts = (
         {"do": "restore", "what": "last"},
