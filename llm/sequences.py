@@ -7,6 +7,7 @@ do arithmetic or to copy the conversation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,12 @@ from llm.grammar import (
 from llm.words import Message
 from vision.vocabulary import default_region
 
+# "The second woman from the right", but not what is to go "from the right cheek".
+_FROM_RIGHT = re.compile(
+    r"\b(first|second|third|fourth|fifth|[1-9](st|nd|rd|th))( \w+){0,2} from (the |your )?right\b"
+    r"(?! (side|half|cheek|eye|brow|temple|jaw|ear))",
+    re.IGNORECASE,
+)
 # Commands about something at a place: said twice, they are still one wish.
 PLACED = frozenset(("reduce", "keep", "allow", "adjust", "restore", "tone", "auto", "unsupported"))
 
@@ -130,6 +137,8 @@ def _resolve(draft: dict[str, Any], message: Message, state: State) -> dict[str,
         command["what"] = what
     if "where" in draft:
         command |= _place(draft, edit, state)
+        if _FROM_RIGHT.search(message.text):
+            command |= _counted_from_right(command.get("who"), state.faces)
     if "value" in draft:
         name = {"adjust": "delta", "tone": "amount"}.get(command["do"], "strength")
         command[name] = _value(draft, edit)
@@ -158,6 +167,12 @@ def _place(draft: dict[str, Any], edit: StateEdit | None, state: State) -> dict[
         }
         return {**own, **place, "where": list(edit.where)}
     return {**place, "where": ["image" if do == "tone" else default_region(what or "")]}
+
+
+def _counted_from_right(who: Any, faces: int) -> dict[str, int]:
+    """Faces have numbers from the left, and sequences no others: who counts from the other end
+    ("the second from the right") names the face that has that number there."""
+    return {"who": faces + 1 - who} if isinstance(who, int) and 1 <= who <= faces else {}
 
 
 def _value(draft: dict[str, Any], edit: StateEdit | None) -> float:

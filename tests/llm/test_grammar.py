@@ -118,6 +118,20 @@ def test_feedback_on_a_kind_edited_at_several_places_is_about_all_of_them():
     assert last["where"] == ["chin"]
 
 
+@pytest.mark.parametrize(
+    ("text", "who"),
+    [
+        ("remove the acne of the second woman from the right", 3),
+        ("the 2nd from right: no acne", 3),
+        ("remove the acne of the second from the left", 2),
+        ("remove the acne of the second man from the right cheek", 2),
+    ],
+)
+def test_faces_may_be_counted_from_the_right(text, who):
+    draft = {"do": "reduce", "what": "acne", "who": 2, "strength": 1.0}
+    assert spoken(text, draft, state=State(faces=4))[0]["who"] == who
+
+
 def test_the_other_side():
     drafts = (
         {"do": "restore", "what": "last"},
