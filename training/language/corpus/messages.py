@@ -225,8 +225,11 @@ class _Filling:
         return self.regions[name]
 
     def _face(self, name: str) -> str:
+        # Beside others, or beside everyone, somebody is one person.
+        names = [command.get("who") for command in self.frame["c"]]
+        one = "everyone" in names or len(set(names) & set(_FACES)) > 1
         words, who = self.s.face()
-        while who in self.faces.values():
+        while who in self.faces.values() or (one and who == "everyone"):
             words, who = self.s.face()
         self.faces[name] = who
         return words
