@@ -66,9 +66,9 @@ class Session(View):
             raise FreckleError("the message is empty: say what to change in the photo")
         watch("reading")
         with self._turn(watch):
-            asked = self._pending
-            first = isinstance(asked, WhichFace) and not asked.unclear
-            reply = self._answered(text) or self._understood(text, asked if first else None)
+            asked = self._pending if isinstance(self._pending, WhichFace) else None
+            once = None if asked is None or asked.unclear else asked
+            reply = self._answered(text) or self._understood(text, once)
             if self._agent.settings.keep_chats:
                 trouble = keep_chat(self._chat, text, reply)
                 return replace(reply, text=f"{reply.text} {trouble}") if trouble else reply
