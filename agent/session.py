@@ -77,7 +77,8 @@ class Session(View):
     def _understood(self, text: str, unanswered: WhichFace | None) -> Reply:
         """Do what a message asks; one that says nothing may be an answer that was not read."""
         start = time.perf_counter()
-        state = self._chat.history.present.told(len(self._chat.desk.faces))
+        # The parser never heard of a photo without a face; that there is none is told by the agent.
+        state = self._chat.history.present.told(max(len(self._chat.desk.faces), 1))
         parsed = self._agent.parser.parse(text, state)
         seconds = time.perf_counter() - start
         self._trouble = parsed.trouble

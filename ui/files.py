@@ -167,7 +167,9 @@ def detect_in_file(
         seen = [Seen(face, sought) for face in analysis.faces]
         found = [one.to_json() for one in seen]
         anything = any(one["found"] for one in found)
-        if place is not None and anything:
+        if place is not None and not anything:
+            outputs.give_up(place)
+        elif place is not None:
             size = analysis.photo.height, analysis.photo.width
             canvas = np.zeros(size, np.uint8)
             for one in seen:

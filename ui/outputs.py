@@ -68,6 +68,10 @@ class Outputs:
         except OSError as error:
             raise FreckleError(f"cannot write {temporary}: {error.strerror}") from error
 
+    def give_up(self, temporary: Path) -> None:
+        """Leave a claimed place as it is: there is nothing to write."""
+        del self._claimed[temporary]
+
     def __enter__(self) -> Outputs:
         return self
 

@@ -21,10 +21,10 @@ KINDS = ("wrinkles", "acne", "freckles")
 
 
 def test_ways_to_ask_for_a_kind_are_nearer_to_each_other_than_to_another_kind():
-    states = sayings(KINDS, each=16)
-    assert [one.shape for one in states] == [(16, 384)] * 3
-    means = torch.stack([one[8:].mean(dim=0) for one in states])
-    held_out = torch.stack([one[:8].mean(dim=0) for one in states])
+    states = sayings(KINDS, each=32)
+    assert [one.shape for one in states] == [(32, 384)] * 3
+    means = torch.stack([one[16:].mean(dim=0) for one in states])
+    held_out = torch.stack([one[:16].mean(dim=0) for one in states])
     nearest = torch.cdist(held_out, means).argmin(dim=1)
     assert nearest.tolist() == [0, 1, 2]
 

@@ -22,12 +22,10 @@ def test_detect_says_where_and_how_much(freckle, portrait, tmp_path):
     assert inside > 127 and marks[400:].max() == 0  # the space suit has none
     assert "wrinkles" in freckle("detect", portrait, "wrinkles").out
     assert freckle("detect", portrait, "the space suit").code == 3
-    nothing = freckle(
-        "detect", portrait, "stubble on my nose", "--json", "-o", tmp_path / "none.png"
-    )
+    out = tmp_path / "none.png"
+    nothing = freckle("detect", portrait, "yellow teeth on my nose", "--json", "-o", out)
     assert nothing.code == 3 and json.loads(nothing.out)["faces"][0]["found"] == 0
-    assert not (tmp_path / "none.png").exists()
-    assert freckle("detect", portrait, " ").code == 2
+    assert not out.exists()
 
 
 def test_detect_reads_what_is_asked_and_where(freckle, portrait):

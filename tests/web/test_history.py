@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.web.browsing import Visitor
+from ui.web.views import DOUBLE_CLICK
 
 WISH = "soften the wrinkles"
 
@@ -58,6 +61,7 @@ def test_stop_ends_a_turn_and_leaves_the_picture(visitor):
     visitor.message.fill("remove the wrinkles, the redness, the dark circles and the shine")
     told = visitor.replies()
     visitor.message.press("Enter")
+    time.sleep(2 * DOUBLE_CLICK)  # a click at once would be the second one on Send
     visitor.the("stop").click()
     assert "stopped" in visitor.answered(told).lower()
     assert visitor.seen() == before and visitor.steps() == ["The photo as it was"]
