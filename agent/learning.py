@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) -> None:
+    """What stands was praised, or is to be remembered."""
     chat.result()  # as in `carry_out`
     present = chat.history.present
     learnt = _lessons(chat, source)
@@ -48,6 +49,7 @@ def learn_saved(chat: Chat, deeds: Deeds) -> None:
 
 
 def learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
+    """What is said to hold from now on; of one of several people nothing can hold elsewhere."""
     several = len(chat.desk.faces) > 1
     standing = rules([one for one in turn.commands if not (several and of_one(one))])
     if several and any(of_one(one) for one in turn.commands if getattr(one, "always", False)):
@@ -89,9 +91,11 @@ def learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: D
 
 def unlearn(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
     """Who walks away from what was accepted was not happy with it after all: what that taught goes,
-    and what feedback taught stays."""
+    and what feedback taught stays. A result that was saved was wanted, whatever is tried next."""
     walked = any(isinstance(command, say.Undo | say.Redo | say.Reset) for command in turn.commands)
-    if not walked or chat.accepted in (None, chat.history.present):
+    if not walked or chat.accepted is None or chat.accepted == chat.history.present:
+        return
+    if chat.saved == chat.accepted.plan(chat.in_focus, chat.desk.reached):
         return
     chat.accepted = None
     corrected = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]

@@ -52,8 +52,9 @@ class Person:
 def beside(person: Person, others: Sequence[Person]) -> Map:
     """What of a person's crop shows the faces of others: (512, 512) float32 0..1, softly outlined.
 
-    Where two outlines overlap, the lower of two faces is in front, as in every group; of two side
-    by side a pixel is of the one whose middle is nearer, in pixels of its own crop.
+    Where two outlines overlap, the lower of two faces is taken to be in front, as it mostly is in
+    groups; of two side by side a pixel is of the one whose middle is nearer, in pixels of its own
+    crop.
     """
     y, x = np.mgrid[:CROP_SIZE, :CROP_SIZE]
     at = person.alignment.points_to_photo(np.stack([x.ravel(), y.ravel()], axis=1))

@@ -400,3 +400,12 @@ def test_what_was_accepted_and_then_undone_is_not_remembered(opened, memory):
         assert memory.recall("mia")
         talk.do(back)
         assert memory.recall("mia") == ()
+
+
+def test_what_was_accepted_and_saved_stays_learnt_whatever_is_tried_next(opened, memory, tmp_path):
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles"))
+    talk.do({"do": "accept"})
+    talk.session.save(tmp_path / "a.png")
+    talk.do({"do": "reset"})
+    assert {one.kind for one in memory.recall("mia")} == {"wrinkles"}
