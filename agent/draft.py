@@ -22,6 +22,7 @@ class Draft:
 
     def __init__(self, before: Conversation, scene: Scene) -> None:
         self.edits = list(before.edits)
+        self.before = before
         self.keeps = list(before.keeps)
         self.fills = list(before.fills)
         self.tones = list(before.tones)

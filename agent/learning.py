@@ -30,22 +30,26 @@ def learn(chat: Chat, source: Literal["accepted", "explicit"], deeds: Deeds) -> 
     elif not learnt or (source == "accepted" and chat.accepted is present):
         deeds.notes.append(Note("nothing_to_learn" if source == "explicit" else "glad"))
     elif _taught(chat, learnt, deeds, Again(chat.visit) if source == "accepted" else None):
-        chat.accepted = present
+        chat.accepted, chat.praised = present, tuple(learnt)
         deeds.notes += [_habit("learnt", one) for one in learnt]
 
 
 def learn_saved(chat: Chat, deeds: Deeds) -> None:
-    """Saving without a word tells a little of what was said; what was corrected stays so, and what
-    was forgotten, too."""
-    if chat.accepted is chat.history.present or "everything" in chat.forgotten:
-        return
+    """Saving without a word tells a little of what was said; what was corrected or praised stays
+    so, and what was forgotten, too."""
     present = chat.history.present
+    if chat.accepted is present:
+        chat.wanted = chat.praised
+    if chat.accepted is present or "everything" in chat.forgotten:
+        return
     proposed: set[str] = {made.edit.what for made in present.edits if made.named == "auto"}
     proposed |= {toned.tone.attribute for toned in present.tones if toned.proposed}
     told = proposed | chat.corrected | chat.forgotten
     learnt = [one for one in _lessons(chat, "inferred") if one.kind not in told]
     learnt += [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    _taught(chat, learnt, deeds)
+    praised = {_said(one): one for one in chat.praised}
+    chat.wanted = tuple(praised.get(_said(one), one) for one in learnt)
+    _taught(chat, [one for one in learnt if _said(one) not in praised], deeds)
 
 
 def learn_rules(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
@@ -91,15 +95,18 @@ def learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: D
 
 def unlearn(chat: Chat, turn: say.Turn, deeds: Deeds) -> None:
     """Who walks away from what was accepted was not happy with it after all: what that taught goes,
-    and what feedback taught stays. A result that was saved was wanted, whatever is tried next."""
+    and what feedback taught stays. A result that was saved was wanted, whatever is tried next: what
+    it taught stays, too, where something else was accepted after it."""
     walked = any(isinstance(command, say.Undo | say.Redo | say.Reset) for command in turn.commands)
     if not walked or chat.accepted is None or chat.accepted == chat.history.present:
         return
     if chat.saved == chat.accepted.plan(chat.in_focus, chat.desk.reached):
         return
-    chat.accepted = None
-    corrected = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
-    _taught(chat, corrected, deeds, Again(chat.visit))
+    chat.accepted, chat.praised = None, ()
+    learnt = [one for one in _lessons(chat, "corrected") if one.kind in chat.corrected]
+    felt = {one.place for one in learnt}
+    learnt += [one for one in chat.wanted if one.place not in felt]
+    _taught(chat, learnt, deeds, Again(chat.visit))
 
 
 def _lessons(chat: Chat, source: Source) -> list[Observation]:
@@ -119,6 +126,11 @@ def _taught(
         deeds.notes.append(Note("unwritten", str(error)))
         return False
     return True
+
+
+def _said(one: Observation) -> tuple[object, ...]:
+    """What an observation says, whatever it was learnt from."""
+    return (*one.place, one.polarity, one.value)
 
 
 def _habit(topic: Literal["learnt", "rule"], seen: Observation) -> Note:

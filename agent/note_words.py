@@ -132,6 +132,8 @@ def _say_act(topic: str, notes: list[Note]) -> str:
             return "no kind has been changed or kept yet, so there is nothing to remember"
         case "no_user":
             return "I only remember things for a named user, so this holds for this photo alone"
+        case "resumed":
+            return "your memory is no longer paused"
         case "forgotten":
             subject = "you" if what == "everything" else noun(what)
             return f"I have forgotten all I knew about {subject}"

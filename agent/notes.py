@@ -17,8 +17,8 @@ Topic = Literal[
     # from acting
     "no_face", "undone", "redone", "no_step", "reset", "untouched", "glad", "learnt", "rule",
     "rule_of_one",
-    "nothing_to_learn", "no_user", "paused", "forgotten", "nothing_to_forget", "view", "shown",
-    "none_to_show", "saved",
+    "nothing_to_learn", "no_user", "paused", "resumed", "forgotten",
+    "nothing_to_forget", "view", "shown", "none_to_show", "saved",
     "not_saved", "unwritten", "no_output", "unsupported", "foreign", "explain", "help",
     "chat",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from agent.scene import Box, named_faces
 from agent.words import listed, sentence, wish
@@ -25,12 +26,13 @@ READINGS, LIKELY = 3, 0.1
 
 _YES = {
     "yes", "y", "yep", "yeah", "yup", "ok", "okay", "sure", "correct", "right", "exactly",
-    "please", "do", "it", "that", "so",
+    "please", "do", "it", "that", "so", "absolutely", "definitely", "go", "ahead",
 }  # fmt: skip
 _NO = {
     "no", "n", "nope", "not", "that", "never", "mind", "nothing", "stop", "don't", "dont",
     "cancel", "neither", "none", "of", "these", "those", "them",
 }  # fmt: skip
+_POLITE = {"thanks", "thank", "you", "please"}
 _FILLERS = {
     "the", "and", "a", "one", "ones", "person", "face", "faces", "on", "of", "in", "at", "to",
     "from", "my", "me", "it", "is", "it's", "its", "that's", "just", "only", "please",
@@ -76,6 +78,10 @@ class WhichFace:
             words = ["1"]
         if counted := _counted(words, _words(text), len(faces)):
             return counted
+        if reach := _reach(text):
+            words = [str(number) for number in reach]
+        elif len(words) > 1 and "everyone" not in map(_who, words) and not _listed(text, words):
+            return ()
         chosen: set[int] = set()
         for word in words:
             who = _who(word)
@@ -86,6 +92,10 @@ class WhichFace:
                 return ()
             chosen.update(named)
         return tuple(sorted(chosen))
+
+    def no(self, text: str) -> bool:
+        """Whether the answer is that nothing is to be done."""
+        return _declined(text)
 
     def asked_again(self, text: str, faces: tuple[Box, ...]) -> WhichFace | None:
         """The question once more, where the answer is the number of a face that is not there."""
@@ -138,6 +148,7 @@ class DidYouMean:
         """The reading that is chosen by yes (the first), by its number or by its words alone; None
         where that is none, or several."""
         words = set(_words(text))
+        words = words - _POLITE or words
         several = len(self.readings) > 1
         # "Right" may be the name of a side.
         sides = {"right"} & {word for choice in self.choices for word in _words(choice)}
@@ -162,7 +173,35 @@ class DidYouMean:
         return (exact or fits)[0] if len(exact or fits) == 1 else None
 
     def no(self, text: str) -> bool:
-        return bool(words := _words(text)) and set(words) <= _NO
+        return _declined(text)
+
+
+def _reach(text: str) -> range | None:
+    """The numbers of "1 to 3", where nothing else is said."""
+    reach = re.fullmatch(r"\D*?(\d+)\s*(?:to|-|–|through)\s*(\d+)\W*", text.casefold())
+    if reach is None or not set(_words(text[: reach.start(1)])) <= _FILLERS:
+        return None
+    return range(int(reach[1]), int(reach[2]) + 1)
+
+
+def _listed(text: str, names: list[str]) -> bool:
+    """Whether several names are a list ("1 and 3") and not parts of one ("the last two", "2 of
+    4")."""
+    tokens = re.findall(r"[a-z0-9']+|[,&+]", text.casefold())
+    places = [at for at, token in enumerate(tokens) if token in names]
+    for one, other in pairwise(places):
+        between = set(tokens[one + 1 : other])
+        numbers = tokens[one].isdecimal() and tokens[other].isdecimal()
+        if between & {"of", "to", "from", "on", "in", "at"}:
+            return False
+        if not (numbers or between & {"and", ",", "&", "+"}):
+            return False
+    return True
+
+
+def _declined(text: str) -> bool:
+    words = set(_words(text))
+    return bool(words - _POLITE) and words <= _NO | _POLITE
 
 
 def _counted(words: list[str], said: list[str], faces: int) -> tuple[int, ...]:

@@ -211,6 +211,8 @@ class _Granted(Draft):
 
     def _feedback(self, wish: Adjust | Restore, change: Callable[[float], float]) -> None:
         meant, fills, tones = self._meant(wish)
+        if self._taken(wish, meant, fills, tones):
+            return
         if isinstance(wish, Restore):
             self.given_back |= {made.edit.what for made in meant}
             self.fills = [filled for filled in self.fills if filled not in fills]
@@ -225,7 +227,9 @@ class _Granted(Draft):
         focus = next(iter(self.scene.focus), 0)
         self.tones = change_tones(self.tones, tones, self._spoken(wish, focus), change, self.serial)
         if self._spoken(wish, 0) is None:
-            for made in meant:
+            # What was put back at a place within stays so, unless that was the last word.
+            changed = [made for made in meant if made.edit.strength > 0]
+            for made in changed or meant:
                 self._set(made, change)
         else:
             things: dict[tuple, list[Made]] = {}
@@ -256,6 +260,18 @@ class _Granted(Draft):
         if wish.what == "last":
             return latest(edits, fills, tones)
         return [made for made in edits if made.edit.what in expand_kind(wish.what)], [], []
+
+    def _taken(
+        self, wish: Adjust | Restore, meant: list[Made], fills: list[Filled], tones: list[Toned]
+    ) -> bool:
+        """Whether what was made last is gone already, by a keep of this very message: feedback on
+        it is about nothing older."""
+        if wish.what != "last" or not self.fresh:
+            return False
+        present = max((one.serial for one in (*meant, *fills, *tones)), default=0)
+        faces = self._faces(wish.who, self._everyone)
+        gone = [made.serial for made in self.before.edits if made.edit.face in faces]
+        return present < max(gone, default=0)
 
     def _feedback_on_nothing(self, wish: Adjust | Restore) -> None:
         if isinstance(wish, Adjust) and wish.delta > 0 and wish.what not in ("last", "everything"):
@@ -308,11 +324,12 @@ class _Granted(Draft):
     # -- auto -----------------------------------------------------------------------------------
 
     def _auto(self, wish: Auto) -> None:
-        # A permanent mark counts as named only by a standing rule, not by what was once accepted.
+        # A permanent mark counts as named only by what was said outright of such photos: not by
+        # what was once accepted, nor by what was said of others and is but weighed here.
         ruled = {
             usual.kind
             for usual in self.scene.usual
-            if usual.polarity == "reduce" and usual.source == "explicit"
+            if usual.polarity == "reduce" and usual.source == "explicit" and usual.confidence == 1.0
         }
         faces = self._faces(wish.who, self.scene.focus)
         done = False

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Notes on what was looked for and is not there.
+_MISSED = frozenset({"not_found", "all_clear", "no_face", "no_such_face"})
 # Commands that are answered without asking for a change.
 _ANSWERED = frozenset({"show", "explain", "save", "help", "chat", "accept", "remember", "forget"})
 
@@ -231,6 +233,8 @@ class Session(View):
         if isinstance(pending, WhichFace):
             if again := pending.asked_again(text, self._chat.desk.faces):
                 return self._ask_back(again, 0.0)
+            if pending.no(text):
+                return self._left()
             faces = pending.answer(text, self._chat.desk.faces)
             # Asked once: whoever says something else means the largest.
             self._chat.focus = faces or self._chat.in_focus
@@ -240,10 +244,14 @@ class Session(View):
             if chosen := pending.answer(text):
                 return self._perform(chosen, 0.0)
             if pending.no(text):
-                talk = Turn.model_validate({"commands": [{"do": "chat"}]}).commands
-                text = "Then I leave it as it is: put it another way."
-                return self._reply(talk, text, "answered", 0.0)
+                return self._left()
         return None
+
+    def _left(self) -> Reply:
+        """What was asked about is not done."""
+        talk = Turn.model_validate({"commands": [{"do": "chat"}]}).commands
+        text = "Then I leave it as it is: put it another way."
+        return self._reply(talk, text, "answered", 0.0)
 
     def _ask_back(self, question: WhichFace | DidYouMean, seconds: float) -> Reply:
         self._pending = question
@@ -251,8 +259,7 @@ class Session(View):
 
     def _perform(self, turn: Turn, seconds: float) -> Reply:
         chat = self._chat
-        fits = unclear_faces(chat, turn)
-        if fits and self._ask:
+        if self._ask and (fits := unclear_faces(chat, turn)):
             return self._ask_back(WhichFace(turn, fits), seconds)
         return self._carry_out(lambda: carry_out(chat, turn), turn.commands, seconds)
 
@@ -319,6 +326,7 @@ class Session(View):
             deeds.saved,
             result.measurement.identity,
             trouble,
+            any(note.topic in _MISSED for note in deeds.notes),
         )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from llm.commands import State, StateEdit, Who
 from vision.places import Spot, inside, meet
-from vision.plan import Edit, Fill, Keep, Plan, Tone
+from vision.plan import Edit, Fill, Keep, Plan, Tone, same_thing
 from vision.vocabulary import Kind, Region, Side
 
 Origin = Literal["said", "remembered", "policy"]
@@ -62,13 +62,15 @@ class Toned:
     """A tone in force. Each attribute has one at each place; what one command asks for at several
     places shares its `serial`.
 
-    `reason` says why memory `proposed` it, to a user who asked for nothing by name.
+    `reason` says why memory `proposed` it, to a user who asked for nothing by name. An `offset` is
+    what feedback at a place within a wider tone adds to that.
     """
 
     tone: Tone
     serial: int
     reason: str | None = None
     proposed: bool = False
+    offset: bool = False
 
     @property
     def where(self) -> tuple[Region, ...]:
@@ -193,15 +195,21 @@ def tidy(edits: Iterable[Made], keeps: Sequence[Held] = ()) -> list[Made]:
     kept: list[Made] = []
     for made in edits:
         alone = any(same_kind(h.keep, made.edit) and meet(h.keep, made.edit) for h in keeps)
-        twin = next((other for other in kept if _same_but_place(other, made) and not alone), None)
-        if twin is not None:
-            where = (*twin.edit.where, *made.edit.where)
-            kept[kept.index(twin)] = replace(twin, edit=replace(twin.edit, where=where))
-        elif made.edit.strength > 0 or any(
-            same_kind(other.edit, made.edit) and meet(other.edit, made.edit) for other in kept
-        ):
+        twin = next(
+            (at for at, other in enumerate(kept) if _same_but_place(other, made) and not alone),
+            None,
+        )
+        if twin is not None and not _lies_on(made, kept[twin + 1 :]):
+            where = (*kept[twin].edit.where, *made.edit.where)
+            kept[twin] = replace(kept[twin], edit=replace(kept[twin].edit, where=where))
+        elif made.edit.strength > 0 or _lies_on(made, kept):
             kept.append(made)
     return kept
+
+
+def _lies_on(made: Made, others: Iterable[Made]) -> bool:
+    """Whether an edit covers something of others of its kind."""
+    return any(same_kind(other.edit, made.edit) and meet(other.edit, made.edit) for other in others)
 
 
 def binds(keep: Keep, other: Edit | Keep) -> bool:
@@ -211,7 +219,7 @@ def binds(keep: Keep, other: Edit | Keep) -> bool:
 
 def same_kind(one: Edit | Keep, other: Edit | Keep) -> bool:
     """Whether two wishes are about the same thing: the same kind, of "other" in the same words."""
-    return (one.what, one.phrase) == (other.what, other.phrase)
+    return same_thing(one, other)
 
 
 def _last(*touched: Iterable[Made | Filled | Toned]) -> int:

@@ -23,15 +23,17 @@ _APART: dict[Region, tuple[Region, ...]] = {
 }
 
 
-def add_tone(tones: Sequence[Toned], new: Tone, serial: int) -> list[Toned]:
-    """Add an amount to what is there of its attribute at its place; one that comes to 0 is gone."""
+def add_tone(tones: Sequence[Toned], new: Tone, serial: int, offset: bool = False) -> list[Toned]:
+    """Add an amount to what is there of its attribute at its place; one that comes to 0 is gone.
+    Only what nobody asked for by itself is an `offset`."""
     there = next((toned for toned in tones if _place(toned.tone) == _place(new)), None)
     before = there.tone.amount if there else 0.0
+    offset = offset and (there is None or there.offset)
     amount = round(min(max(before + new.amount, -1.0), 1.0), 4)
     if amount == before:
         return list(tones)
     rest = [toned for toned in tones if toned is not there]
-    return [*rest, Toned(replace(new, amount=amount), serial)] if amount else rest
+    return [*rest, Toned(replace(new, amount=amount), serial, offset=offset)] if amount else rest
 
 
 def lit(where: Sequence[Region]) -> list[Region]:
@@ -54,11 +56,15 @@ def change_tones(
     """Make the `meant` tones weaker or stronger by a change of their size (0..1), never of sign.
 
     Of one that lies beyond the place spoken, too, only that place changes: what is to go there is
-    taken off by a tone of its own. A place without regions is that of each tone, on its side.
+    taken off by an offset. A place without regions is that of each tone, on its side. Of an offset
+    what is there in all changes; where a wider tone is meant, too, it changes with that.
     """
     after = list(tones)
+    wide = [toned for toned in meant if not toned.offset]
     for toned in meant:
-        tone = toned.tone
+        tone, offset = toned.tone, toned.offset
+        if offset and any(inside(*_spots(other, tone)) for other in shared(wide, tone)):
+            continue
         parts = [tone]
         if spoken is not None:
             face = spoken.face if tone.face is None else tone.face
@@ -68,10 +74,12 @@ def change_tones(
                 continue
             if not inside(here, place):
                 where, side = shared_place(here, place)
+                offset = True
                 parts = [_part(tone, region, Spot(where, side, face)) for region in where]
-        step = _sized(tone, change) - tone.amount
+        now = total(tones, tone) if toned.offset else tone.amount
+        step = _sized(now, change) - now
         for part in parts:
-            after = add_tone(after, replace(part, amount=step), serial)
+            after = add_tone(after, replace(part, amount=step), serial, offset)
     return after
 
 
@@ -181,9 +189,9 @@ def _seen_from(keep: Keep, tone: Tone) -> Spot:
     return Spot((tone.where,), tone.side, keep.face if anywhere else tone.face or 0)
 
 
-def _sized(tone: Tone, change: Callable[[float], float]) -> float:
-    size = min(max(change(abs(tone.amount)), 0.0), 1.0)
-    return size if tone.amount > 0 else -size
+def _sized(amount: float, change: Callable[[float], float]) -> float:
+    size = min(max(change(abs(amount)), 0.0), 1.0)
+    return size if amount > 0 else -size
 
 
 def _place(tone: Tone) -> tuple:

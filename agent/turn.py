@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from agent.alike import left_alike
 from agent.desk import Desk, Result
-from agent.forgetting import forget
+from agent.forgetting import forget, remembered_part
 from agent.history import History
 from agent.learning import learn, learn_corrections, learn_rules, learn_saved, unlearn
 from agent.notes import Note
@@ -23,7 +23,7 @@ from agent.scene import Scene, by_size, clearly_largest, named_faces
 from agent.state import Conversation, Held, Made, Toned
 from agent.usual import TRUSTED
 from llm import commands as say
-from memory.observation import Preference
+from memory.observation import Observation, Preference
 from memory.preferences import Preferences
 from vision import plan
 from vision.errors import FreckleError, NothingToDo
@@ -39,7 +39,9 @@ class Chat:
     """The moving parts of one conversation about one photo.
 
     `focus` are the faces chosen by name, None before anyone was; `output` is where "save it" goes.
-    `attended`: somebody sees the result before it is saved. `saved` is what was written last.
+    `attended`: somebody sees the result before it is saved. `saved` is what was written last;
+    `praised` and `wanted` are what memory has learnt from "perfect" and from the last result that
+    was saved.
     `plain`: the message at hand says how much of nothing. `corrected` are the kinds that feedback
     was about, `forgotten` those (or "everything") to be forgotten. `known` is what memory said in
     this turn, None before it was asked.
@@ -53,6 +55,8 @@ class Chat:
     focus: tuple[int, ...] | None = None
     attended: bool = True
     accepted: Conversation | None = None
+    praised: tuple[Observation, ...] = ()
+    wanted: tuple[Observation, ...] = ()
     written: set[Path] = field(default_factory=set)
     saved: plan.Plan | None = None
     plain: bool = False
@@ -129,11 +133,14 @@ def carry_out(chat: Chat, turn: say.Turn) -> Deeds:
         _grant(chat, wishes, deeds)
         wishes = []
         _act(chat, command, deeds)
+        if isinstance(command, say.Forget) and command.what == "everything":
+            before = chat.history.present
     _grant(chat, wishes, deeds)
     chat.result()  # whoever stops the turn while it renders has taught nothing
-    learn_rules(chat, turn, deeds)
-    learn_corrections(chat, turn, before, deeds)
-    unlearn(chat, turn, deeds)
+    said = remembered_part(turn)
+    learn_rules(chat, said, deeds)
+    learn_corrections(chat, said, before, deeds)
+    unlearn(chat, said, deeds)
     return deeds
 
 

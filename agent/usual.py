@@ -12,7 +12,7 @@ from memory.recall import MILD
 from vision.errors import FreckleError
 from vision.places import Spot, inside, narrower, parts
 from vision.plan import Edit
-from vision.vocabulary import PERMANENT_KINDS, Kind, default_region
+from vision.vocabulary import PERMANENT_KINDS, SKIN_KINDS, Kind, default_region
 
 # What is known with less confidence than this is not acted on.
 TRUSTED = 0.02
@@ -65,8 +65,9 @@ def of_auto(
     ]
     known.sort(key=lambda one: -len(parts(one[0].where)))
     around = [one for spot, one in known if inside(spot, asked)]
-    # A rule about one mark of a permanent kind is none about the others.
-    everywhere = around or kind not in PERMANENT_KINDS
+    # A rule about one mark of a permanent kind is none about the others; and what skin is like all
+    # over is left as it is unless somebody wished otherwise.
+    everywhere = around or kind not in (*PERMANENT_KINDS, *SKIN_KINDS)
     chosen = [(asked, around[-1] if around else None)] if everywhere else []
     chosen += [(spot, one) for spot, one in known if narrower(spot, asked)]
     for spot, one in chosen:

@@ -21,12 +21,14 @@ from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from pydantic import BaseModel, ConfigDict, PrivateAttr
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor
 
 from llm.commands import Turn
 from llm.prompt import render, turn_schema
 from vision.errors import FreckleError
+from vision.settings import device_of
 
 
 class LocalChatModel(BaseChatModel):
@@ -55,13 +57,13 @@ class LocalChatModel(BaseChatModel):
         try:
             tokenizer = AutoTokenizer.from_pretrained(name)
             model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError, SafetensorError) as error:
             why = str(error).strip().partition("\n")[0]
             raise FreckleError(
                 f"cannot load the language model {name!r} ({why}): name the folder or the hub id "
                 "of a causal model of transformers"
             ) from error
-        return cls(name=name, model=model.to(device).eval(), tokenizer=tokenizer)
+        return cls(name=name, model=model.to(device_of(device)).eval(), tokenizer=tokenizer)
 
     @property
     def _llm_type(self) -> str:

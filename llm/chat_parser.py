@@ -6,6 +6,7 @@ conversation: the embedded parser answers, and says so in `Parsed.trouble`.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,13 +65,25 @@ class ChatParser:
         facts = answer["raw"].response_metadata
         if facts.get("finish_reason") == "length":
             raise ModelFailure(f"{self._name} did not finish its answer")
-        if answer["parsed"] is None:
+        if answer["parsed"] is None or not _whole(answer["raw"].content):
             raise ModelFailure(f"{self._name} gave no valid answer")
         try:
             turn = Turn.model_validate(answer["parsed"])
         except ValidationError as error:
             raise ModelFailure(f"{self._name} gave no valid answer") from error
         return Parsed(turn, math.exp(facts.get("logprob", 0.0) / len(turn.commands)))
+
+
+def _whole(content: Any) -> bool:
+    """Whether an answer that is text holds whole JSON: langchain completes half of one."""
+    if not isinstance(content, str) or not content.strip():
+        return True  # the answer came another way, as a call of a tool
+    begin, end = content.find("{"), content.rfind("}")
+    try:
+        json.loads(content[begin : end + 1])
+    except ValueError:
+        return False
+    return True
 
 
 def _failing(error: Exception) -> str:
@@ -136,14 +149,20 @@ def connect(name: str, url: str, settings: Settings) -> BaseChatModel:
         ) from None
     # A key is always given: the one in OPENAI_API_KEY belongs to OpenAI, not to any server.
     key = settings.api_key.get_secret_value() if settings.api_key else "none"
-    return ChatOpenAI(
-        model=name,
-        base_url=url,
-        api_key=key,
-        temperature=0,
-        timeout=settings.model_timeout,
-        max_retries=0,
-    )
+    try:
+        return ChatOpenAI(
+            model=name,
+            base_url=url,
+            api_key=key,
+            temperature=0,
+            timeout=settings.model_timeout,
+            max_retries=0,
+        )
+    except Exception as error:  # each client library has its own for an address that is none
+        raise FreckleError(
+            f"the language model {name}@{url} cannot be reached ({error}): correct the address, as "
+            "in NAME@http://localhost:8000/v1"
+        ) from error
 
 
 def _local(name: str, settings: Settings) -> ChatParser:

@@ -41,7 +41,7 @@ from llm.steps import StepDecoder
 from llm.words import Message, Speller, split
 from vision.errors import FreckleError
 from vision.minilm import known_words, load_encoder, load_tokenizer, new_encoder
-from vision.settings import Settings
+from vision.settings import Settings, device_of
 
 WEIGHTS = Path(__file__).parent / "weights"
 BEAM = 4
@@ -95,7 +95,7 @@ class EmbeddedParser:
         model.load_state_dict(whole, strict=False)
         tokenizer = load_tokenizer()
         speller = Speller((weights / "words.txt").read_text().split(), known_words(tokenizer))
-        model.to(device=settings.device, dtype=getattr(torch, settings.dtype))
+        model.to(device=device_of(settings.device), dtype=getattr(torch, settings.dtype))
         return cls(model, tokenizer, speller, config["temperature"])
 
     def parse(self, text: str, state: State | None = None) -> Parsed:

@@ -32,10 +32,12 @@ from vision.vocabulary import default_region
 
 # "The second woman from the right", but not what is to go "from the right cheek".
 _FROM_RIGHT = re.compile(
-    r"\b(first|second|third|fourth|fifth|[1-9](st|nd|rd|th))( \w+){0,2} from (the |your )?right\b"
-    r"(?! (side|half|cheek|eye|brow|temple|jaw|ear))",
+    r"\b(first|second|third|fourth|fifth|[1-9])(?:st|nd|rd|th)?(?: \w+){0,2} from (?:the |your )?"
+    r"right\b"
+    r"(?! (?:side|half|cheek|eye|brow|temple|jaw|ear))",
     re.IGNORECASE,
 )
+_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
 # Commands about something at a place: said twice, they are still one wish.
 PLACED = frozenset(("reduce", "keep", "allow", "adjust", "restore", "tone", "auto", "unsupported"))
 
@@ -137,7 +139,7 @@ def _resolve(draft: dict[str, Any], message: Message, state: State) -> dict[str,
         command["what"] = what
     if "where" in draft:
         command |= _place(draft, edit, state)
-        if _FROM_RIGHT.search(message.text):
+        if draft.get("who") in _from_right(message.text):
             command |= _counted_from_right(command.get("who"), state.faces)
     if "value" in draft:
         name = {"adjust": "delta", "tone": "amount"}.get(command["do"], "strength")
@@ -169,6 +171,12 @@ def _place(draft: dict[str, Any], edit: StateEdit | None, state: State) -> dict[
     return {**place, "where": ["image" if do == "tone" else default_region(what or "")]}
 
 
+def _from_right(text: str) -> set[int]:
+    """The numbers that a message counts from the right."""
+    said = [number.casefold() for number in _FROM_RIGHT.findall(text)]
+    return {_ORDINALS.get(number) or int(number) for number in said}
+
+
 def _counted_from_right(who: Any, faces: int) -> dict[str, int]:
     """Faces have numbers from the left, and sequences no others: who counts from the other end
     ("the second from the right") names the face that has that number there."""
@@ -187,6 +195,15 @@ def _value(draft: dict[str, Any], edit: StateEdit | None) -> float:
     return -value if draft.get("sign") == "less" else value
 
 
+def _since(merged: list[dict[str, Any]], command: dict[str, Any]) -> list[dict[str, Any]]:
+    """The commands before this one, of which it may be a mere repetition: none from before a step
+    back or forth, and of what is about the last edit, or about no place, only its neighbour."""
+    if command["do"] not in PLACED or command.get("what") == "last":
+        return merged[-1:]
+    steps = [at for at, one in enumerate(merged) if one["do"] in ("undo", "redo", "reset")]
+    return merged[steps[-1] :] if steps else merged
+
+
 def _merge(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Drop repeated wishes; regions of neighbours that differ in nothing else become one list, and
     "undo undo" is two steps."""
@@ -195,7 +212,7 @@ def _merge(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if command["do"] in ("undo", "redo") and merged and merged[-1]["do"] == command["do"]:
             merged[-1]["steps"] += command["steps"]
             continue
-        if command in (merged if command["do"] in PLACED else merged[-1:]):
+        if command in _since(merged, command):
             continue
         previous = merged[-1] if merged else {}
         if command["do"] in ("reduce", "keep") and command.get("what") not in (None, "other"):

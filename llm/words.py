@@ -35,7 +35,11 @@ _TENS = {
 }  # fmt: skip
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4}
 # Parts that are only such after a count: "a fifth" may be a person, "the tenth" a day.
-_COUNTED = {"fifth": 5, "fifths": 5, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10}
+_COUNTED = {
+    "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5, "eighth": 8, "eighths": 8, "tenth": 10,
+    "tenths": 10,
+}  # fmt: skip
+_SIGNS = {"¼": 0.25, "½": 0.5, "¾": 0.75}
 # "1." at the start of a line, "2)" anywhere: these number the wishes, they are no strengths.
 _ITEM = re.compile(r"(?m)(?:^[ \t]*(\d{1,2})\.(?=\s)|(?<![^\s;,(])(\d{1,2})\)(?=\s))")
 # English of skin, make-up, mouths and pictures that the encoder has no whole word for and the
@@ -163,14 +167,17 @@ def _number_at(forms: Sequence[str], at: int) -> Number | None:
     def word(offset: int) -> str:
         return forms[at + offset] if at + offset < len(forms) else ""
 
+    if word(0) in _SIGNS:
+        return Number(at, at, _SIGNS[word(0)], plain=False)
     if word(0) in _PARTS:
         return Number(at, at, round(1 / _PARTS[word(0)], 2), plain=False)
     raw, length = _count_at(forms, at)
     if raw is None:
         return None
-    parts = (_PARTS | _COUNTED).get(word(length))
+    last = length + (word(length) == "-")  # "two-thirds"
+    parts = (_PARTS | _COUNTED).get(word(last))
     if parts is not None and raw < parts:
-        return Number(at, at + length, round(raw / parts, 2), plain=False)
+        return Number(at, at + last, round(raw / parts, 2), plain=False)
     if word(length) == "/" and word(length + 1).isdecimal() and int(word(length + 1)):
         share = raw / int(word(length + 1))
         return Number(at, at + length + 1, round(share, 2), plain=False)

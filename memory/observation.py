@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from memory.scene import PhotoScene
 from vision.vocabulary import TONE_ATTRIBUTES, Kind, Region, Side, ToneAttribute
@@ -42,6 +42,17 @@ class Observation(BaseModel):
     time: datetime = Field(default_factory=lambda: datetime.now(UTC))
     scene: PhotoScene | None = None
     visit: Annotated[str, Field(max_length=32)] | None = None
+
+    @field_validator("time")
+    @classmethod
+    def _in_utc(cls, time: datetime) -> datetime:
+        """A moment without a zone is taken for one of UTC, as it is stored."""
+        if time.tzinfo is None:
+            return time.replace(tzinfo=UTC)
+        try:
+            return time.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("there is no such moment") from None
 
     @model_validator(mode="after")
     def _numbers_fit_the_polarity(self) -> Observation:
@@ -96,9 +107,10 @@ class Preference:
         """Why it is remembered, to be read after "because": "you asked for that on 3 May 2026",
         "you were happy with about that in 5 of 6 close-ups"."""
         day = f"{self.time.day} {self.time:%B %Y}"
-        if self.source == "explicit":
+        if self.source == "explicit" and self.count:
             return f"you asked for that on {day}"
         did = {
+            "explicit": "asked for that",
             "accepted": "asked for that"
             if self.polarity == "keep"
             else "were happy with about that",

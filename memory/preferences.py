@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, or_, select, true
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from memory.observation import Observation, Place, Preference, What
@@ -140,9 +140,10 @@ class Preferences:
         return gone
 
     def forget(self, user: str, what: What = "everything") -> int:
-        """Delete all that is stored about a kind (or about the user), for good; returns how much.
+        """Delete all observations of a kind (or of the user), for good; returns how many.
 
-        "everything" is all there is of this user: keeps of everything, chats, a pause.
+        "everything" is all there is of this user: keeps of everything, chats, a pause. A kind may
+        still be spoken of in chats, where those are kept.
         """
         name = named(user)
         with self.store.reading() as session:
@@ -170,6 +171,12 @@ class Preferences:
         self.store.scrub()
         return gone
 
+    def messages(self, user: str) -> int:
+        """How many messages of this user's chats are kept (`memory.history.ChatHistory`)."""
+        query = select(func.count()).where(MessageRow.user_name == named(user))
+        with self.store.reading() as session:
+            return 0 if session is None else session.scalar(query) or 0
+
     def pause(self, user: str) -> None:
         """From now on learn and recall nothing of this user, until `resume`; nothing is deleted."""
         with self.store.writing() as session:
@@ -186,7 +193,7 @@ class Preferences:
         if user is None:
             return False
         with self.store.reading() as session:
-            return session is not None and session.get(PausedRow, user) is not None
+            return session is not None and session.get(PausedRow, named(user)) is not None
 
     def export(self, user: str) -> dict:
         """All that is stored about a user, as JSON that `import_` reads; without the name."""
@@ -234,6 +241,10 @@ def named(user: str) -> str:
     """The name, if it is one; raises `PreferenceError` otherwise."""
     if not user.strip() or len(user) > MAX_NAME:
         raise PreferenceError(f"a user name has 1 to {MAX_NAME} characters, not {len(user)}")
+    try:
+        user.encode()
+    except UnicodeEncodeError:
+        raise PreferenceError(f"the user name {user!r} is no text: write it in UTF-8") from None
     return user
 
 

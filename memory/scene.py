@@ -24,6 +24,8 @@ be told: the heads fill the photo, or nothing is known about the flash):
 from __future__ import annotations
 
 import math
+import struct
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
@@ -229,9 +231,10 @@ def _flash(exif: bytes | None) -> float:
         return UNKNOWN
     tags = Image.Exif()
     try:
-        tags.load(b"Exif\0\0" + exif)
+        with warnings.catch_warnings(action="ignore"):
+            tags.load(b"Exif\0\0" + exif)
         fired = tags.get_ifd(_EXIF_IFD).get(_FLASH)
-    except (SyntaxError, ValueError, OSError, KeyError, TypeError, IndexError):
+    except (SyntaxError, ValueError, OSError, KeyError, TypeError, IndexError, struct.error):
         return UNKNOWN  # a damaged block: the photo itself is fine
     return float(fired & 1) if isinstance(fired, int) else UNKNOWN
 

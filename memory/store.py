@@ -162,15 +162,25 @@ class Store:
         """Let nothing that was deleted linger in the database's files.
 
         SQLite is written anew and its log emptied, which waits for those who read at this moment;
-        `StoreError` where they do not end. PostgreSQL clears its tables; what a server keeps
+        `StoreError` where they do not end, or the disk has no room for it.
+        PostgreSQL clears its tables; what a server keeps
         beside them (its log, backups) is its administrator's.
         """
         with self._clear_errors():
-            link = self._opened().raw_connection()
+            engine = self._opened()
+            link = engine.raw_connection()
             try:
                 self._scrubbed(link)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise self._traces(str(error)) from error
             finally:
                 link.close()
+
+    def _traces(self, why: str) -> StoreError:
+        return StoreError(
+            f"what was forgotten is deleted from the memory at {self.name}, but its traces are not "
+            f"yet ({why}): mend that and forget once more"
+        )
 
     def _scrubbed(self, link: PoolProxiedConnection) -> None:
         cursor = link.cursor()
@@ -188,10 +198,7 @@ class Store:
         cursor.execute("VACUUM")
         busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
-            raise StoreError(
-                f"the memory at {self.name} is being read by another program: what was forgotten "
-                "is deleted, but its traces are not yet; end that program and forget once more"
-            )
+            raise self._traces("another program is reading it")
 
     @property
     def _file(self) -> Path | None:
@@ -273,7 +280,7 @@ def _config() -> Config:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url)
+        return create_engine(url, pool_pre_ping=True)  # servers end idle connections
     if url.database in (None, "", ":memory:"):
         # It lives in its one connection, which threads take in turns.
         engine = create_engine(

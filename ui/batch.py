@@ -21,7 +21,7 @@ from ui.engines import require_ray, run_here, run_on_ray
 from ui.messages import parse
 from ui.shoot import Job, Order, Outcome, agent_of, earlier, is_finished
 from vision.errors import FreckleError, NothingToDo
-from vision.photo import named_as_photo
+from vision.photo import ending_of, named_as_photo
 from vision.settings import Settings
 
 Engine = Literal["local", "ray"]
@@ -63,7 +63,8 @@ def run_batch(
     if not found.photos and not found.closed:
         raise FreckleError(f"{in_dir} holds no photo (JPEG, PNG, WebP, TIFF or HEIC)")
     order = Order(request, user, settings, engine == "ray" or (workers or 1) > 1, overwrite)
-    jobs = [Job(source / one, target / one, _legible(one), order) for one in found.photos]
+    outs = _outs(source, found.photos)
+    jobs = [Job(source / one, target / outs[one], _legible(one), order) for one in found.photos]
     with _progress() as bar:
         outcomes, todo = sort_out(jobs, bar)
     outcomes += found.closed
@@ -81,13 +82,26 @@ def run_batch(
     judge(outcomes)
 
 
+def _outs(source: Path, photos: Sequence[Path]) -> dict[Path, Path]:
+    """Where each photo's result goes, within the folder of results: at its own name, with the
+    ending of its own format where its name has another's and no other photo has that name."""
+    outs, taken = {}, set(photos)
+    for photo in photos:
+        try:
+            honest = photo.with_suffix(ending_of(source / photo))
+        except FreckleError:
+            honest = photo  # it is told when its turn comes
+        outs[photo] = photo if honest in taken else honest
+        taken.add(honest)
+    return outs
+
+
 def check_folders(in_dir: Path, out_dir: Path) -> tuple[Path, Path]:
     """Both folders by their real paths, the second one made; raises `FreckleError` where results
     could come among the photos."""
-    if not in_dir.is_dir():
-        why = (
-            "is no folder; for one photo there is `retouch`" if in_dir.exists() else "is not there"
-        )
+    if not os.path.isdir(in_dir):  # unlike the path's own, it raises nothing
+        there = os.path.exists(in_dir)
+        why = "is no folder; for one photo there is `retouch`" if there else "is not there"
         raise FreckleError(f"{in_dir} {why}: name the folder of the photos")
     source, target = in_dir.resolve(), out_dir.resolve()
     if source.is_relative_to(target):

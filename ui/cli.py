@@ -12,24 +12,18 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
-from ui import account
+from ui import account, memory_commands
+from ui.loading import load_agent, load_settings
 from ui.training_runs import PLAIN, evaluate, train
 from ui.verdict import verdict
-from vision.errors import FreckleError, NothingToDo
-from vision.vocabulary import KINDS, TONE_ATTRIBUTES
-
-if TYPE_CHECKING:
-    from agent import RetouchAgent
-    from memory.preferences import Preferences, What
-    from vision.settings import Settings
+from vision.errors import FreckleError
 
 app = typer.Typer(help="Retouch a portrait by talking.", **PLAIN)
-memory = typer.Typer(help="What is remembered about a user and why, and its removal.", **PLAIN)
-app.add_typer(memory, name="memory")
+app.add_typer(memory_commands.app, name="memory")
 app.add_typer(account.app, name="account")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
@@ -38,7 +32,6 @@ PhotoArgument = Annotated[Path, typer.Argument(metavar="PHOTO", help="never chan
 Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace existing output files")]
 User = Annotated[str | None, typer.Option(metavar="NAME", help="whose preferences apply")]
-Owner = Annotated[str, typer.Option("--user", metavar="NAME", help="whose memory")]
 
 
 def main() -> None:
@@ -52,7 +45,9 @@ def run(arguments: list[str]) -> int:
     for name, value in quiet.items():
         os.environ.setdefault(name, value)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # a file's name may be any bytes
+        # A file's name may be any bytes; a terminal may not know all letters.
+        knows = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if knows else "backslashreplace")
     debug = "--debug" in arguments or os.environ.get("FRECKLE_DEBUG") == "1"
     try:
         code = app(arguments or ["--help"], prog_name="freckle", standalone_mode=False) or 0
@@ -257,98 +252,6 @@ def apply(
     print(apply_to_file(load_agent(), photo, recipe, out=out, overwrite=overwrite))
 
 
-@memory.command("show")
-def show_memory(
-    user: Owner,
-    what: Annotated[
-        str | None, typer.Option(metavar="KIND", help="every event of one kind, or of everything")
-    ] = None,
-) -> None:
-    """What is remembered about a user, and why."""
-    from ui.remembered import describe, list_events
-
-    preferences = load_memory()
-    if preferences.paused(user):
-        print(f"The memory of {user} is paused: nothing is learnt or used.")
-    if what is None:
-        lines = describe(user, preferences.show(user))
-    else:
-        lines = list_events(user, preferences.why(user, known_kind(what)))
-    for line in lines:
-        print(line)
-
-
-@memory.command("edit")
-def edit_memory(
-    user: Owner,
-    what: Annotated[str, typer.Option(metavar="KIND", help="what it is about")],
-    strength: Annotated[float | None, typer.Option(min=0, max=1, help="from now on")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="from now on never touch it")] = False,
-    where: Annotated[str | None, typer.Option(metavar="REGION", help="default: the usual")] = None,
-) -> None:
-    """Put one rule in place of what is remembered of a kind at a place."""
-    from ui.remembered import rule
-
-    count = load_memory().edit(user, rule(what, where, strength, keep))
-    print(f"One rule replaces {count} observations about {user}.")
-
-
-@memory.command("pause")
-def pause_memory(user: Owner) -> None:
-    """Learn and use nothing about a user until `resume`; nothing is deleted."""
-    load_memory().pause(user)
-    print(f"The memory of {user} is paused.")
-
-
-@memory.command("resume")
-def resume_memory(user: Owner) -> None:
-    """Learn and use what is remembered about a user again."""
-    load_memory().resume(user)
-    print(f"The memory of {user} is in use.")
-
-
-@memory.command("export")
-def export_memory(user: Owner, out: Out = None, overwrite: Overwrite = False) -> None:
-    """Everything that is stored about a user, as JSON (on stdout unless OUT is named)."""
-    from ui.files import to_json
-    from ui.outputs import write_file
-
-    text = to_json(load_memory().export(user))
-    if out is None:
-        print(text.decode(), end="")
-    else:
-        write_file(out, text, overwrite=overwrite)
-
-
-@memory.command("import")
-def import_memory(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="what `export` wrote")],
-    user: Owner,
-) -> None:
-    """Add what `export` wrote to a user's memory."""
-    from ui.messages import read_json
-
-    count = load_memory().import_(user, read_json(file))
-    print(f"Added {count} observations to what is remembered about {user}.")
-
-
-@memory.command("forget")
-def forget_memory(
-    user: Owner,
-    what: Annotated[str, typer.Option(metavar="KIND", help="one kind alone")] = "everything",
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-) -> None:
-    """Delete what is remembered about a user, for good."""
-    kind = known_kind(what)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise FreckleError("forget cannot ask without a terminal: add --yes if you are sure")
-        if not typer.confirm(f"Forget {what} about {user} for good?"):
-            raise NothingToDo("Nothing was forgotten.")
-    gone = load_memory().forget(user, kind)
-    print(f"Forgot {gone} observations about {user}.")
-
-
 @app.command()
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
@@ -360,44 +263,11 @@ def models(
         print(file.to_json() if as_json else file.describe())
 
 
-def known_kind(what: str) -> What:
-    """The kind of that name; any other name is an error of the call."""
-    known = (*KINDS, *TONE_ATTRIBUTES, "everything")
-    if what not in known:
-        raise FreckleError(f"--what {what} is not one of {', '.join(known[:-1])} or everything")
-    return cast("What", what)
-
-
 def override(**settings: str | None) -> None:
     """Let flags win over FRECKLE_* variables, everywhere in this process."""
     for name, value in settings.items():
         if value is not None:
             os.environ[f"FRECKLE_{name}"] = value
-
-
-def load_settings() -> Settings:
-    """The settings; a wrong one is an error of the call."""
-    from pydantic import ValidationError
-
-    from ui.messages import explain
-    from vision.settings import Settings
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise FreckleError(f"a setting is wrong: {explain(error)}") from None
-
-
-def load_agent() -> RetouchAgent:
-    from agent import RetouchAgent
-
-    return RetouchAgent.load(settings=load_settings())
-
-
-def load_memory() -> Preferences:
-    from memory.preferences import Preferences
-
-    return Preferences.load(load_settings())
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def retouch_photo(
     """Write one photo, retouched, to `image`; returns the last reply, and all that was said.
 
     Raises:
-        NothingToDo: understood, but nothing was changed; `NoWish` where no change was asked for.
+        NothingToDo: understood, but nothing was changed; `NoWish` where nothing was looked for.
     """
     session = agent.open(photo, user=user, ask=False, save_to=image)
     reply, text = _obey(session, request, region_mask)
@@ -104,7 +104,7 @@ def _obey(session: Session, request: str, region_mask: Path | None) -> tuple[Rep
 
     Raises:
         NothingToDo: nothing was filled, or there was nothing to fill and nothing was changed;
-            `NoWish` where no change was asked for.
+            `NoWish` where nothing was looked for.
     """
     said = []
     if region_mask is not None:
@@ -116,8 +116,7 @@ def _obey(session: Session, request: str, region_mask: Path | None) -> tuple[Rep
         reply = session.say(request)
         if reply.exit_code and not said:
             text = reply.text if reply.saved is None else "Nothing was changed."
-            idle = all(command.do == "unsupported" for command in reply.report.commands)
-            raise NoWish(text) if idle or reply.outcome != "nothing" else NothingToDo(text)
+            raise NothingToDo(text) if reply.missed else NoWish(text)
         said.append(reply.text)
     return reply, " ".join(said)
 
@@ -226,7 +225,7 @@ class Seen:
     def __init__(self, face: FaceAnalysis, sought: list[Reduce]) -> None:
         import numpy as np
 
-        from vision.pipeline import FOUND
+        from vision.engine import FOUND
 
         self.face = face
         self.kinds: list[str] = []

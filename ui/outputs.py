@@ -37,8 +37,8 @@ class Outputs:
             FreckleError: the place cannot be used; says why and what to do.
         """
         folder = path.parent
-        if not folder.is_dir():
-            missing = "is not a folder" if folder.exists() else "does not exist"
+        if not os.path.isdir(folder):  # unlike the path's own, it raises nothing
+            missing = "is not a folder" if os.path.exists(folder) else "cannot be found or entered"
             raise FreckleError(f"cannot write {path}: {folder} {missing}; name an existing folder")
         if not os.access(folder, os.W_OK):
             raise FreckleError(f"cannot write {path}: no permission to write in {folder}")

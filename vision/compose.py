@@ -33,6 +33,7 @@ class CropChange:
         forbidden: (512, 512) float32, above 0 where nothing may change; None for nowhere.
         fine: (512, 512) float32, the part of the gate that belongs to marks with fine edges.
         grain: of the skin; None where the photo is no finer than the crop.
+        rough: (512, 512) float32 0..1, how far pores are asked away, which are a part of the grain.
     """
 
     gate: np.ndarray
@@ -40,6 +41,7 @@ class CropChange:
     forbidden: np.ndarray | None
     fine: np.ndarray
     grain: Grain | BorrowedGrain | None
+    rough: np.ndarray | None = None
 
 
 def soften(area: np.ndarray) -> np.ndarray:
@@ -83,8 +85,11 @@ def write(
             smooth = alignment.to_photo(edit.grain.crop, (height, width), block)
             # At the crop's border, where it is blended with nothing, there is nothing to compare.
             within = alignment.to_photo(np.ones_like(edit.gate), (height, width), block) > 0.999
+            rough = None
+            if edit.rough is not None:
+                rough = alignment.to_photo(edit.rough.astype(np.float32), (height, width), block)
             change = change - (fine * within)[..., None] * edit.grain.excess(
-                values, smooth, top, x0
+                values, smooth, top, x0, rough
             )
         # The difference of two conversions, so that a profile's rounding changes nothing where
         # the change is nothing.

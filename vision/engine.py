@@ -24,6 +24,8 @@ from vision.surroundings import skin_tone
 from vision.vocabulary import NETWORK_KINDS
 from vision.weights_file import RETOUCH_FOLDER, load_calibration, load_network
 
+# A pixel counts as showing a kind from this ownership on.
+FOUND = 0.3
 # Pixels of skin from which its tone is known.
 _LEAST_SKIN = 500
 # A black scribble is far from any skin: the first pass leaves a shadow of it, the second takes that

@@ -19,6 +19,8 @@ from vision.photo import Photo
 FINEST = 0.75
 # Details up to this many standard deviations of clean skin's own are its grain.
 _DEVIATIONS = 3.0
+# How much less counts as grain where pores are asked away: skin without any would be plastic.
+_SMOOTHED = 0.7
 _SAMPLES, _LEAST_SAMPLES = 20_000, 500
 _SIDES = (48, 32, 20, 12)  # photo pixels, of a block of clean skin: the largest that fits
 _BLOCKS = 9  # of which the one of middling strength is taken
@@ -36,11 +38,22 @@ class Grain:
     crop: np.ndarray
     limit: np.ndarray
 
-    def excess(self, values: np.ndarray, smooth: np.ndarray, top: int, left: int) -> np.ndarray:
+    def excess(
+        self,
+        values: np.ndarray,
+        smooth: np.ndarray,
+        top: int,
+        left: int,
+        rough: np.ndarray | None = None,
+    ) -> np.ndarray:
         """(H, W, 3), what detail of `values` beyond grain there is over the crop seen from the
-        photo, `smooth`, both sRGB in 0..1 and from row `top` and column `left` of the photo on."""
+        photo, `smooth`, both sRGB in 0..1 and from row `top` and column `left` of the photo on;
+        where pores are asked away, `rough` (H, W) in 0..1, less of it counts as grain."""
         detail = values - smooth
-        return detail - np.clip(detail, -self.limit, self.limit)
+        limit = self.limit
+        if rough is not None:
+            limit = limit * (1 - _SMOOTHED * rough)[..., None]
+        return detail - np.clip(detail, -limit, limit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +68,15 @@ class BorrowedGrain:
     crop: np.ndarray
     tile: np.ndarray
 
-    def excess(self, values: np.ndarray, smooth: np.ndarray, top: int, left: int) -> np.ndarray:
-        """As of `Grain`: all detail, less what is put in its place."""
+    def excess(
+        self,
+        values: np.ndarray,
+        smooth: np.ndarray,
+        top: int,
+        left: int,
+        rough: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """As of `Grain`: all detail, less what is put in its place; pores are part of neither."""
         rows, columns = (
             (np.arange(size) + start) % len(self.tile)
             for size, start in zip(values.shape[:2], (top, left), strict=True)

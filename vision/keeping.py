@@ -11,8 +11,8 @@ from vision import compose, tone_map
 from vision.fill import in_crop
 from vision.marked import unpack
 from vision.places import narrower
-from vision.plan import Edit, Keep
-from vision.vocabulary import LEARNT_KINDS, expand_kind
+from vision.plan import Edit, Keep, same_thing
+from vision.vocabulary import LEARNT_KINDS, SKIN_KINDS, expand_kind
 
 if TYPE_CHECKING:
     from vision.pipeline import FaceAnalysis
@@ -25,32 +25,45 @@ def forbidden(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> np.nd
 
 def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
     """(512, 512) float32 0..1, what a keep protects: a place, a kind's marks at a place, or what is
-    marked."""
+    marked. What skin is like all over protects nothing but itself (`withheld`): who keeps the pores
+    wants the pimples gone nonetheless."""
     if keep.mask is not None:
         return in_crop(face.alignment, unpack(keep.mask))
     place = face.place(keep.where, keep.side)
     if keep.what == "everything":
         return (place > 0.02).astype(np.float32)
     marks = [
-        face.marks(kind, keep.phrase).area
+        face.marks(kind, keep.phrase)
         for kind in expand_kind(keep.what)
         if kind in LEARNT_KINDS or (kind == "other" and keep.phrase)
     ]
-    return (np.any(marks, axis=0) & (place > 0.02)).astype(np.float32) if marks else place * 0
+    areas = [one.area for one in marks if one.kind not in SKIN_KINDS]
+    return (np.any(areas, axis=0) & (place > 0.02)).astype(np.float32) if areas else place * 0
 
 
 def wins(edit: Edit, keep: Keep) -> bool:
     """Whether an edit overrules a keep: the same thing, named at a true part of its place."""
-    return (keep.what, keep.phrase) == (edit.what, edit.phrase) and narrower(edit, keep)
+    return same_thing(keep, edit) and narrower(edit, keep)
 
 
 def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
     """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
     held = np.zeros_like(face.skin)
     for keep in keeps:
-        if not wins(edit, keep):
+        if wins(edit, keep):
+            continue
+        if keep.mask is None and _kind(face, keep) in SKIN_KINDS:
+            if _kind(face, edit) == _kind(face, keep):
+                held = np.maximum(held, (face.place(keep.where, keep.side) > 0.02) * 1.0)
+        else:
             held = np.maximum(held, compose.soften(keep_area(face, keep)))
     return held
+
+
+def _kind(face: FaceAnalysis, thing: Edit | Keep) -> str:
+    """The kind that is meant: of the user's own words the nearest one that is known."""
+    own = thing.what == "other" and thing.phrase
+    return face.marks("other", thing.phrase).kind if own else thing.what
 
 
 def protected(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:

@@ -250,9 +250,11 @@ def _from_pillow(image: Image.Image) -> Raster:
     check_size(*image.size)
     pixels, alpha = codecs.samples_of(image)
     blob = codecs.unprefixed(image.info.get("exif"))
+    xmp = image.info.get("xmp")
     return Raster(
-        pixels, alpha, image.info.get("icc_profile"), blob, orientation=exif.orientation(blob)
-    )
+        pixels, alpha, image.info.get("icc_profile"), blob,
+        xmp.encode() if isinstance(xmp, str) else xmp, exif.orientation(blob),
+    )  # fmt: skip
 
 
 def check_ending(path: Path) -> Format:
@@ -272,7 +274,7 @@ def ending_of(path: Path) -> str:
     Raises PhotoError where it is no photo at all.
     """
     named = _ENDINGS.get(path.suffix.lower())
-    if named and not path.is_file():
+    if named and not os.path.isfile(path):  # unlike the path's own, it raises nothing
         return path.suffix  # whoever opens it is told
     format = _recognise(str(path), _read(path, 64))
     if named == format:

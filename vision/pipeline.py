@@ -14,27 +14,27 @@ from functools import cached_property
 import numpy as np
 
 from vision import compose, engine, faces, identity, landmarks, people, regions, tone_map
+from vision.changes import face_change, fill_change
+from vision.engine import FOUND
 from vision.errors import NothingToDo
 from vision.fill import Filling, in_crop, union
-from vision.grain import Grain, borrowed_grain, grain_of
-from vision.keeping import forbidden, protected_from_tones, withheld
+from vision.grain import Grain, grain_of
+from vision.keeping import forbidden, protected_from_tones
 from vision.photo import Photo
 from vision.plan import Edit, Fill, Keep, Plan
 from vision.regions import Surfaces
 from vision.settings import Settings
 from vision.vocabulary import (
     FACELESS,
-    FINE_KINDS,
     LEARNT_KINDS,
     NETWORK_KINDS,
+    SKIN_KINDS,
     Kind,
     Region,
     Side,
     expand_kind,
 )
 
-# A pixel counts as showing a kind from this ownership on.
-FOUND = 0.3
 # Distance to clean skin, as a share of full scale, that counts as severity 1.
 SEVERE = 0.15
 
@@ -132,8 +132,9 @@ class FaceAnalysis:
 
     @cached_property
     def clean(self) -> np.ndarray:
-        """(512, 512) bool, bare skin on which nothing is found."""
-        return (self.skin > 0.9) & (self.detected.owners.max(axis=0) < FOUND)
+        """(512, 512) bool, bare skin on which no mark is found."""
+        marks = [kind not in SKIN_KINDS for kind in NETWORK_KINDS]
+        return (self.skin > 0.9) & (self.detected.owners[marks].max(axis=0) < FOUND)
 
     @cached_property
     def grain(self) -> Grain | None:
@@ -319,82 +320,3 @@ def _left_open(
             only = np.ones(shape, bool) if only is None else only.copy()
             only[y0:y1, x0:x1] &= face.alignment.to_photo(kept, shape, block) == 0
     return only
-
-
-def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> compose.CropChange:
-    """Gates, change and forbidden area of one face in crop space."""
-    change = np.zeros((*face.skin.shape, 3), np.float32)
-    gate, fine = np.zeros_like(face.skin), np.zeros_like(face.skin)
-    for found, wanted in _strengths(face, edits, keeps):
-        asked = tuple(np.flatnonzero(wanted.strengths.any(axis=(1, 2))).tolist())
-        if not asked:
-            continue
-        healing = face.healing(found, asked)
-        gates, shares = _worked(wanted.of(asked), healing)
-        room = 1 - gate  # what one detection healed is not healed again by another
-        change += room[..., None] * (shares[..., None] * healing.changes).sum(axis=0)
-        is_fine = [NETWORK_KINDS[k] in FINE_KINDS for k in asked]
-        fine += room * np.minimum(gates[is_fine].sum(axis=0), 1)
-        gate += room * np.minimum(gates.sum(axis=0), 1)
-    return compose.CropChange(gate, change, forbidden(face, edits, keeps), fine, face.grain)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """Per channel and pixel, (K, 512, 512): strength, and with how much effort."""
-
-    strengths: np.ndarray
-    efforts: np.ndarray
-
-    def of(self, channels: tuple[int, ...]) -> _Wanted:
-        return _Wanted(self.strengths[list(channels)], self.efforts[list(channels)])
-
-
-def _worked(wanted: _Wanted, healing: engine.Healing) -> tuple[np.ndarray, np.ndarray]:
-    """Gates (A, 512, 512), and the shares of the healing's changes that go with them.
-
-    Every round of effort takes the same share of what the last one left; together, kinds never
-    take more of a pixel than there is.
-    """
-    gates = wanted.strengths * healing.gates
-    if (wanted.efforts == 1).all():
-        return gates, wanted.strengths
-    gates = 1 - (1 - gates) ** wanted.efforts
-    gates /= np.maximum(gates.sum(axis=0), 1)
-    return gates, gates / np.maximum(healing.gates, compose.CLOSED)
-
-
-def fill_change(
-    face: FaceAnalysis, fills: tuple[Fill, ...], edits: list[Edit], keeps: list[Keep]
-) -> compose.CropChange:
-    """What fills do to one face, in crop space; of it, only the pixels they mark are meant.
-
-    Of what lay there nothing stays; the finest detail is borrowed from clean skin.
-    """
-    filling = face.filling(fills)
-    marked, change = filling.marked, filling.change
-    clean = face.clean & (marked == 0)
-    grain = borrowed_grain(face.photo, face.alignment, face.crop, clean)
-    return compose.CropChange(marked, change, forbidden(face, edits, keeps), marked, grain)
-
-
-def _strengths(
-    face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]
-) -> list[tuple[engine.Found, _Wanted]]:
-    """How strongly each channel is edited, per detection that answers to the words.
-
-    In order: of one kind, a later edit wins where two overlap.
-    """
-    asked: dict[int, tuple[engine.Found, _Wanted]] = {}
-    for edit in edits:
-        found = face.found_for(edit.what, edit.phrase)
-        nothing = np.zeros_like(found.owners)
-        _, own = asked.setdefault(id(found), (found, _Wanted(nothing, nothing + 1)))
-        channel = NETWORK_KINDS.index(face.marks(edit.what, edit.phrase).kind)
-        place = face.place(edit.where, edit.side)
-        allowed = place * (1 - withheld(face, keeps, edit))
-        own.efforts[channel] += place * (edit.effort - own.efforts[channel])
-        for _, wanted in asked.values():
-            strength = edit.strength if wanted is own else 0.0
-            wanted.strengths[channel] += allowed * (strength - wanted.strengths[channel])
-    return list(asked.values())

@@ -56,6 +56,25 @@ class Keep:
     mask: bytes | None = field(default=None, repr=False)
 
 
+# What may stand before a name without making another thing of it.
+_POINTERS = frozenset("a an her his my our that the their these this those your".split())
+
+
+def same_thing(one: Edit | Keep, other: Edit | Keep) -> bool:
+    """Whether both are about the same kind, of "other" about what the same words name: "my bruise"
+    is "the bruise"."""
+    return (one.what, _name(one.phrase)) == (other.what, _name(other.phrase))
+
+
+def _name(phrase: str | None) -> str | None:
+    if phrase is None:
+        return None
+    words = phrase.casefold().split()
+    while len(words) > 1 and words[0] in _POINTERS:
+        del words[0]
+    return " ".join(words)
+
+
 @dataclass(frozen=True)
 class Tone:
     """Move one attribute of light or colour at one place by an amount in -1..1 (`vision.tone`).

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         named = os.environ.get("FRECKLE_CONFIG")
         file = Path(named) if named else user_config_path("freckle") / "freckle.toml"
-        if named and not file.is_file():
+        if named and not os.path.isfile(file):
             raise FreckleError(f"FRECKLE_CONFIG names {file}: no such file; correct or unset it")
         try:
             toml = TomlConfigSettingsSource(settings_cls, toml_file=file)

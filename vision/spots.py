@@ -9,7 +9,7 @@ import numpy as np
 
 from vision.marked import Mask
 from vision.pipeline import Analysis, FaceAnalysis
-from vision.vocabulary import FINE_KINDS, LEARNT_KINDS, Kind, default_region
+from vision.vocabulary import FINE_KINDS, LEARNT_KINDS, SKIN_KINDS, Kind, default_region
 
 # A finger or a mouse misses by this much, in crop pixels.
 _REACH = 6
@@ -36,10 +36,13 @@ def spot_at(analysis: Analysis, x: float, y: float) -> Spot | None:
     """The mark at, or closest to, a point of the upright photo, None where there is none.
 
     Small marks beat broad ones that they lie on: who clicks on a mole does not mean the flush.
+    What skin is like all over is no mark.
     """
     for index, face in enumerate(analysis.faces):
         at = face.alignment.points_to_crop(np.array([[x, y]], np.float32))[0]
-        for kinds in (FINE_KINDS, [kind for kind in LEARNT_KINDS if kind not in FINE_KINDS]):
+        marks = [kind for kind in LEARNT_KINDS if kind not in SKIN_KINDS]
+        small = [kind for kind in marks if kind in FINE_KINDS]
+        for kinds in (small, [kind for kind in marks if kind not in FINE_KINDS]):
             hits = [hit for kind in kinds if (hit := _hit(face, kind, at)) is not None]
             if hits:
                 _, kind, part = min(hits, key=lambda hit: hit[0])
@@ -52,8 +55,6 @@ def spot_at(analysis: Analysis, x: float, y: float) -> Spot | None:
 def _hit(face: FaceAnalysis, kind: Kind, at: np.ndarray) -> tuple[float, Kind, np.ndarray] | None:
     """Distance, kind and connected part (512, 512) of the kind's mark that is closest to a point of
     the crop, if one is in reach."""
-    if kind not in LEARNT_KINDS:
-        return None
     owned = _owned(face, kind)
     ys, xs = np.nonzero(owned)
     if not len(ys):

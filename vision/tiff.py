@@ -41,7 +41,9 @@ def decode(data: bytes) -> Raster:
         patched = bytearray(data)
         struct.pack_into(header.order + "H", patched, tags[EXTRA_SAMPLES].at, 2)
         data = bytes(patched)
-    samples = from_vips(pyvips.Image.tiffload_buffer(data, fail_on="error"))
+    # Unlimited is the memory for tags and strips, of which layered files of 50 MB and more have
+    # much; the size of the picture is checked already.
+    samples = from_vips(pyvips.Image.tiffload_buffer(data, fail_on="error", unlimited=True))
     if samples.dtype not in (np.uint8, np.uint16) or samples.shape[2] > 4:
         raise Refusal("has an unusual layout of samples; save it as 8 or 16 bit RGB")
     pixels, alpha = split(samples, premultiplied)

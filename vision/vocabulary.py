@@ -49,6 +49,9 @@ FINE_KINDS: tuple[Kind, ...] = (
     "acne", "freckles", "moles", "dark_spots", "wrinkles", "scars", "pores", "stubble",
 )  # fmt: skip
 
+# What skin is like all over rather than marks on it: a face that shows them is bare skin still.
+SKIN_KINDS: tuple[Kind, ...] = ("pores", "uneven_tone")
+
 # Kinds that are on the teeth; all others are on the skin.
 TEETH_KINDS: tuple[Kind, ...] = ("yellow_teeth",)
 

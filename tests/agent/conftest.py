@@ -58,7 +58,7 @@ class FakeFace:
 
 def _meant(what, phrase):
     """The one thing in words of the user's own that is known here looks like a mole."""
-    return "moles" if (what, phrase) == ("other", "my tattoo") else what
+    return "moles" if what == "other" and phrase in ("my tattoo", "the tattoo") else what
 
 
 def columns(places, side=None):
@@ -171,7 +171,9 @@ class FakeStudio:
             cells = [
                 cell
                 for kind in kinds
-                for cell in self._cells(analysis, Edit(kind, wish.where, 0, wish.face, wish.side))
+                for cell in self._cells(
+                    analysis, Edit(kind, wish.where, 0, wish.face, wish.side, wish.phrase)
+                )
                 if not any(
                     made.what == wish.what and narrower(made, wish)
                     and cell in self._cells(analysis, made)

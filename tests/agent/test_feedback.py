@@ -261,3 +261,38 @@ def test_feedback_on_two_faces_of_three_reaches_both(opened):
     assert told.who is None
     talk.do({"do": "adjust", "what": "wrinkles", "delta": 0.2})
     assert [talk.strength("wrinkles", "forehead", face) for face in range(3)] == [0.7, 0.7, 0]
+
+
+def test_feedback_on_what_a_keep_of_the_same_message_took_reaches_nothing_older(talk):
+    talk.do({"do": "reduce", "what": "moles", "strength": 1.0})
+    talk.do(restore("last"), {"do": "keep", "what": "moles"})
+    assert talk.strength("moles", "chin") == 0
+    assert talk.strength("wrinkles", "nose") == 0.5
+    reply = talk.do(less(), {"do": "keep", "what": "everything"})
+    assert "nothing has been changed" not in reply.text
+
+
+def test_less_never_makes_a_place_stronger_that_lies_on_a_wider_one(opened):
+    talk = opened({"redness": ["face"]})
+    red = {"do": "reduce", "what": "redness"}
+    for where, strength in ((["cheeks"], 0.5), (["t_zone"], 0.8), (["nose"], 0.5)):
+        talk.do({**red, "where": where, "strength": strength})
+    talk.do(less("redness"))
+    places = {place: talk.strength("redness", place) for place in ("cheeks", "forehead", "nose")}
+    assert places == {"cheeks": 0.4, "forehead": 0.7, "nose": 0.4}
+
+
+def test_what_was_put_back_at_a_place_stays_so_when_the_rest_becomes_stronger(talk):
+    talk.do(restore("wrinkles", where=["forehead"]))
+    talk.do(less("wrinkles", 0.1))
+    assert talk.strength("wrinkles", "nose") == 0.6
+    assert talk.strength("wrinkles", "forehead") == 0
+    talk.do(less("wrinkles", 0.2, where=["forehead"]))
+    assert talk.strength("wrinkles", "forehead") == 0.2
+
+
+def test_another_word_before_a_name_names_the_same_thing(opened):
+    talk = opened()
+    talk.do({"do": "keep", "what": "other", "phrase": "my tattoo"})
+    reply = talk.do({"do": "reduce", "what": "other", "phrase": "the tattoo", "strength": 1.0})
+    assert not reply.report.kept and "had been kept" in reply.text

@@ -135,3 +135,22 @@ def test_a_stored_chat_names_no_file(tmp_path, text):
     left = _nameless(text, paths)
     assert "a file" in left
     assert not any(name in left for name in ("Mia", "mia", "wedding", "IMG", "dng", "Photos"))
+
+
+def test_what_a_message_says_before_it_forgets_is_not_learnt(opened, memory):
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles", 0.5))
+    talk.do({"do": "adjust", "what": "wrinkles", "delta": -0.1}, FORGET)
+    assert kinds(memory) == []
+    freckles = {"do": "keep", "what": "freckles", "always": True}
+    forget = {"do": "forget", "what": "freckles"}
+    talk.do(freckles, {**freckles, "what": "moles"}, forget)
+    assert kinds(memory) == [("moles", "keep", "explicit")]
+    talk.do(FORGET, freckles)
+    assert kinds(memory) == [("freckles", "keep", "explicit")]
+
+
+def test_forgetting_everything_says_that_the_pause_is_gone(opened, memory):
+    memory.pause("mia")
+    assert "no longer paused" in opened(user="mia").do(FORGET).text
+    assert "paused" not in opened(user="mia").do(FORGET).text

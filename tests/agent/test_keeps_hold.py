@@ -16,7 +16,7 @@ from skimage.data import astronaut
 from agent import RetouchAgent
 from agent.recipe import Recipe, apply
 from llm.commands import Turn
-from vision.pipeline import FOUND
+from vision.engine import FOUND
 from vision.places import narrower, parts
 from vision.vocabulary import KINDS, LEARNT_KINDS, REGIONS, SIDES, TONE_ATTRIBUTES, expand_kind
 

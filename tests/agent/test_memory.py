@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from memory.observation import Observation
 from memory.preferences import PreferenceError
+from memory.scene import scene_of
 from vision import photo as photos
 
 AUTO = {"do": "auto", "strength": 0.5}
@@ -400,6 +402,46 @@ def test_what_was_accepted_and_then_undone_is_not_remembered(opened, memory):
         assert memory.recall("mia")
         talk.do(back)
         assert memory.recall("mia") == ()
+
+
+def test_a_saved_result_stays_learnt_when_what_was_accepted_after_it_is_undone(
+    opened, memory, tmp_path
+):
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles"))
+    talk.do({"do": "accept"})
+    talk.session.save(tmp_path / "a.png")
+    talk.do(reduce("redness"))
+    talk.do({"do": "accept"})
+    talk.session.undo()
+    why = memory.why("mia", "everything")
+    assert [(one.kind, one.source) for one in why] == [("wrinkles", "accepted")]
+
+
+def test_saving_more_does_not_make_praise_less(opened, memory, tmp_path):
+    talk = opened(user="mia")
+    talk.do(reduce("wrinkles"))
+    talk.do({"do": "accept"})
+    talk.do(reduce("redness"))
+    talk.session.save(tmp_path / "a.png")
+    why = {one.kind: one.source for one in memory.why("mia", "everything")}
+    assert why == {"wrinkles": "accepted", "redness": "inferred"}
+
+
+def test_a_mole_that_was_to_go_from_another_kind_of_photo_stays(opened, memory):
+    """It is weighed for this one, but nobody asked for that here."""
+    elsewhere = scene_of({"faces": 1.0, "size": 0.05, "key": 0.9, "colour": 0.9, "contrast": 0.9})
+    memory.learn("mia", [
+        Observation(
+            kind=kind, region="face", polarity="reduce", strength=strength, source="explicit",
+            scene=elsewhere, visit=kind,
+        )
+        for kind, strength in (("moles", 1.0), ("wrinkles", 0.1))
+    ])  # fmt: skip
+    talk = opened({"moles": ["chin"], "wrinkles": ["face"]}, user="mia")
+    reply = talk.do(AUTO)
+    assert talk.strength("moles", "chin") == 0 and talk.strength("wrinkles", "nose") > 0.1
+    assert "you asked for that" not in reply.text
 
 
 def test_what_was_accepted_and_saved_stays_learnt_whatever_is_tried_next(opened, memory, tmp_path):

@@ -135,3 +135,44 @@ def test_an_answer_that_is_not_understood_is_asked_for_once_more(opened, confide
     for _ in range(2):
         reply = other.do({"do": "chat"}, text="me")
     assert reply.outcome == "answered"
+
+
+@pytest.mark.parametrize(
+    ("answer", "faces"),
+    [
+        ("1 to 3", {0, 1, 2}), ("faces 2-4", {1, 2, 3}), ("1, 3", {0, 2}), ("1 3", {0, 2}),
+        ("the left and the second", {0, 1}), ("all four", {0, 1, 2, 3}),
+    ],
+)  # fmt: skip
+def test_several_faces_are_named_as_a_list_or_a_reach(opened, answer, faces):
+    talk = opened(*[{"acne": ["chin"]}] * 4)
+    assert talk.do(ACNE).outcome == "asked"
+    assert talk.session.say(answer).changed
+    assert {face for face in range(4) if talk.strength("acne", "chin", face)} == faces
+
+
+@pytest.mark.parametrize(
+    "answer", ["the last two", "second to last", "face 1 of 4", "number 2 on the right"]
+)
+def test_one_name_of_several_words_is_not_taken_for_several_faces(opened, answer):
+    talk = opened(*[{"acne": ["chin"]}] * 4)
+    talk.do(ACNE)
+    assert talk.do({"do": "chat"}, text=answer).outcome == "asked"
+    assert not talk.session.mask().any()
+
+
+def test_never_mind_ends_the_question_which_face(opened):
+    talk = opened(*[{"acne": ["chin"]}] * 3)
+    talk.do(ACNE)
+    reply = talk.session.say("never mind, thanks")
+    assert reply.outcome == "answered" and talk.session.question is None
+
+
+@pytest.mark.parametrize("answer", ["yes, thanks", "go ahead", "absolutely", "yes please"])
+def test_one_may_agree_politely(asked, answer):
+    assert asked.session.say(answer).report.commands == tuple(turn(ACNE).commands)
+
+
+@pytest.mark.parametrize("answer", ["no thanks", "please don't"])
+def test_one_may_decline_politely(asked, answer):
+    assert asked.session.say(answer).outcome == "answered" and not asked.session.mask().any()

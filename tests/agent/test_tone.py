@@ -307,3 +307,23 @@ def test_a_tone_taken_back_inside_another_is_not_told_to_be_gone(opened):
     told = talk.do({"do": "undo"}).text
     assert "what was changed of the brightness of the face by itself is taken back" in told.lower()
     assert "brightness of the whole photo is no longer changed" in talk.do({"do": "undo"}).text
+
+
+def test_feedback_at_a_place_goes_on_in_its_own_direction(talk):
+    talk.do(tone(0.6, "face"))
+    for light in (0.5, 0.4):
+        talk.do({"do": "adjust", "what": "last", "delta": -0.1, "where": ["forehead"]})
+        assert talk.light("forehead") == pytest.approx(light)
+    talk.do({"do": "adjust", "what": "last", "delta": -0.1})
+    assert talk.light("forehead") == pytest.approx(0.3)
+    assert talk.light("nose") == pytest.approx(0.6)
+    talk.do({"do": "adjust", "what": "everything", "delta": 0.1})
+    assert talk.light("nose") == pytest.approx(0.7)
+    assert talk.light("forehead") == pytest.approx(0.4)
+
+
+def test_a_darker_face_in_a_brighter_photo_becomes_less_dark(talk):
+    talk.do(tone(0.6, "image"))
+    talk.do(tone(-0.3, "face"))
+    talk.do({"do": "adjust", "what": "last", "delta": -0.1})
+    assert talk.light("nose") == pytest.approx(0.4)

@@ -135,6 +135,7 @@ def test_keys_and_traces_stay_where_they_belong(server, monkeypatch):
         ({"content": '{"commands": []}'}, "qwen3:4b gave no valid answer"),
         ({"content": '{"commands": [{"do": "dance"}]}'}, "qwen3:4b gave no valid answer"),
         ({"content": "[1]"}, "qwen3:4b gave no valid answer"),
+        ({"content": '{"commands": [{"do": "undo"}, '}, "qwen3:4b gave no valid answer"),
         # Cut off by the server's limit: half an answer must not be completed to a whole one.
         (
             {"content": '{"commands": [{"do": "undo"}', "finish": "length"},
@@ -206,3 +207,8 @@ def test_the_embedded_parser_imports_none_of_it():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_an_address_that_is_none_is_told():
+    with pytest.raises(FreckleError, match="qwen3@http://localhost:PORT/v1"):
+        load_parser(Settings(model="qwen3@http://localhost:PORT/v1"))

@@ -6,6 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from llm.commands import State, Turn
+from llm.sequences import read, write
+from llm.words import split
 
 
 def turn(*commands: dict) -> Turn:
@@ -72,3 +74,18 @@ def test_a_turn_is_never_empty_and_chat_stands_alone():
 def test_last_must_be_an_edit_of_the_state():
     with pytest.raises(ValidationError):
         State(edits=[{"what": "acne", "where": ["face"], "strength": 1.0}], last=1)
+
+
+def test_only_who_is_counted_from_the_right_is_renumbered():
+    text = "remove the acne of the first person from the left and of the second from the right"
+    drafts = [{"do": "reduce", "what": "acne", "who": who, "strength": 1.0} for who in (1, 2)]
+    message = split(text)
+    turn = read(write(drafts, message), message, State(faces=4))
+    assert [command.who for command in turn.commands] == [1, 3]
+
+
+def test_a_repetition_after_a_step_back_is_none():
+    message = split("keep freckles, undo, keep freckles")
+    keep = {"do": "keep", "what": "freckles"}
+    turn = read(write([keep, {"do": "undo"}, keep], message), message)
+    assert [command.do for command in turn.commands] == ["keep", "undo", "keep"]

@@ -17,6 +17,8 @@ from llm.words import Speller, find_numbers, split
         ("a hundred percent, one hundred", [1.0, 1.0]),
         ("3/10, 7 out of 10", [0.3, 0.7]),
         ("by one fifth, four fifths and three tenths", [0.2, 0.8, 0.3]),
+        ("by two-thirds, three-quarters, three fourths", [0.67, 0.75, 0.75]),
+        ("twenty-five percent, ½ and ¾", [0.25, 0.5, 0.75]),
         ("the fifth person from the left", []),
         ("make me 250% prettier", []),
     ],

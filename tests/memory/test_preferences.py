@@ -150,3 +150,22 @@ def test_observations_make_sense():
         reduce(strength=None)
     with pytest.raises(ValidationError):
         reduce("everything")
+
+
+def test_a_moment_without_a_zone_is_one_of_utc(memory):
+    data = {
+        "version": 2,
+        "observations": [keep().model_dump(mode="json") | {"time": "2026-05-03T12:00:00"}],
+    }
+    assert [memory.import_("mia", data) for _ in range(2)] == [1, 0]
+    assert memory.why("mia", "freckles")[0].time == NOON
+    data["observations"][0]["time"] = "0001-01-01T00:00:00+14:00"
+    with pytest.raises(PreferenceError, match="no such moment"):
+        memory.import_("mia", data)
+
+
+def test_a_name_that_is_no_text_is_refused(memory):
+    memory.learn("mia", [keep()])
+    for use in (memory.show, memory.paused, memory.forget):
+        with pytest.raises(PreferenceError, match="write it in UTF-8"):
+            use("caf\udce9")

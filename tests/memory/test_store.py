@@ -117,3 +117,16 @@ def test_every_older_schema_is_brought_up_to_date(memory, url, revision):
 
 def test_every_schema_has_a_row_to_migrate():
     assert set(OLD_ROWS) == set(revisions()[:-1])
+
+
+def test_what_cannot_be_scrubbed_is_told_to_be_deleted(memory, file, monkeypatch):
+    memory.learn("mia", [KEEP])
+
+    def full(self, link):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_scrubbed", full)
+        with pytest.raises(StoreError, match=r"is deleted .* traces are not yet .*disk is full"):
+            memory.forget("mia")
+    assert memory.show("mia") == ()

@@ -118,6 +118,7 @@ def test_a_profile_is_shown_and_forgotten(client, portrait):
         ("preferences", [], "Nothing is remembered about guests"),
         ("preferences", ["m" * 500], "user name"),
         ("forget", ["noses", "mia"], "Name a kind"),
+        ("forget", [None, "mia"], "Name a kind"),
     ],
 )
 def test_what_does_not_fit_is_a_line(client, endpoint, given, line):

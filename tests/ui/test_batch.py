@@ -427,3 +427,22 @@ def test_what_was_changed_in_a_few_words():
         "wrinkles on the forehead of face 2 50% weaker, age lines 25% weaker and "
         "brightness in the background +20%"
     )
+
+
+@pytest.mark.parametrize("request_", ["a bit less on the wrinkles", "keep my freckles", "undo"])
+def test_feedback_and_keeps_take_nothing_away(shoot, freckle, request_):
+    results = files(shoot / "out")
+    outcome = freckle("batch", *places(shoot), request_)
+    assert outcome.code == 3 and "taken away" not in outcome.out
+    assert files(shoot / "out") == results
+
+
+def test_a_photo_is_written_in_its_own_format_whatever_its_name(tmp_path, freckle):
+    photos = tmp_path / "in"
+    photos.mkdir()
+    portrait = Image.fromarray(data.astronaut())
+    portrait.save(photos / "a.jpg", format="png")
+    outcome = freckle("batch", str(photos), str(tmp_path / "out"), WISH)
+    assert outcome.code == 0
+    with Image.open(tmp_path / "out" / "a.png") as made:
+        assert made.format == "PNG"

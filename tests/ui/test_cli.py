@@ -69,9 +69,11 @@ def test_an_internal_error_is_one_line_and_exit_1(freckle, portrait, monkeypatch
     assert "Traceback" in freckle("--debug", "retouch", portrait, WISH).err
 
 
-def test_a_device_that_is_not_there_is_one_line_and_exit_2(freckle, portrait, monkeypatch):
+@pytest.mark.parametrize("command", ["detect", "parse"])
+def test_a_device_that_is_not_there_is_one_line_and_exit_2(freckle, portrait, monkeypatch, command):
     monkeypatch.setenv("FRECKLE_DEVICE", "cpu")  # what --device sets ends with the test
-    outcome = freckle("--device", "nonsense", "detect", portrait, "wrinkles")
+    call = ("detect", portrait, "wrinkles") if command == "detect" else ("parse", WISH)
+    outcome = freckle("--device", "nonsense", *call)
     assert outcome.code == 2
     assert "no device nonsense" in one_line(outcome.err)
 
@@ -397,3 +399,18 @@ def test_speed_measures_every_step():
     assert all(measured[step] > 0 for step in ("parse", "analyse", "render", "measure", "again"))
     assert measured["again"] < measured["render"] + measured["analyse"]
     assert 100 < measured["peak_mib"] < 8000
+
+
+@pytest.mark.parametrize("command", ["retouch", "batch"])
+def test_a_name_that_is_too_long_is_one_line_and_exit_2(freckle, tmp_path, command):
+    odd = tmp_path / ("x" * 300 + ".jpg")
+    call = ("batch", odd, tmp_path / "out", WISH) if command == "batch" else ("retouch", odd, WISH)
+    outcome = freckle(*call)
+    assert outcome.code == 2
+    one_line(outcome.err)
+
+
+def test_an_import_names_its_file(freckle, tmp_path):
+    (tmp_path / "other.json").write_text("{}")
+    outcome = freckle("memory", "import", tmp_path / "other.json", "--user", "mia")
+    assert outcome.code == 2 and "other.json" in one_line(outcome.err)

@@ -449,3 +449,19 @@ def test_a_real_portrait_goes_through_every_format(tmp_path):
     assert np.abs(again.pixels.astype(int) - photo.pixels).mean() < 1
     for ending in LOSSLESS:
         assert load(save(photo, tmp_path / f"a.{ending}")).digest == photo.digest
+
+
+def test_a_tiff_with_the_layers_of_an_editor_is_read(tmp_path):
+    layers = bytes(60_000_000)
+    file = tmp_path / "layers.tif"
+    tags = [(37724, 7, len(layers), layers, True)]
+    tifffile.imwrite(file, scene(), photometric="rgb", extratags=tags)
+    assert np.array_equal(load(file).pixels, scene())
+
+
+def test_a_pillow_image_brings_its_xmp(tmp_path):
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a>1</a></x:xmpmeta>'
+    file = tmp_path / "a.jpg"
+    Image.fromarray(scene()).save(file, xmp=packet)
+    with Image.open(file) as image:
+        assert load(image).xmp == packet

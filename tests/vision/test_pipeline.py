@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vision import keeping, photo, pipeline
+from vision import changes, keeping, photo, pipeline
 from vision.engine import own_words
 from vision.measure import measure
 from vision.plan import Edit, Keep, Plan, Tone
@@ -104,7 +104,7 @@ def test_more_effort_takes_more_and_never_more_than_there_is(astronaut):
     sizes = [np.abs(done(0.4, effort)).sum() for effort in (0.5, 1.0, 2.0, 4.0)]
     assert sizes == sorted(sizes) and sizes[0] < 0.8 * sizes[1] < 0.8 * sizes[3]
     plain, hard = (
-        pipeline.face_change(astronaut.faces[0], [Edit("freckles", FACE, 1.0, effort=e)], [])
+        changes.face_change(astronaut.faces[0], [Edit("freckles", FACE, 1.0, effort=e)], [])
         for e in (1.0, 8.0)
     )
     at = plain.gate > 0.1

@@ -15,6 +15,7 @@ from typing import Any
 
 from llm.commands import State, Turn
 from llm.grammar import find_edit
+from vision.errors import FreckleError
 
 Canonical = tuple[tuple[str, Any], ...]
 
@@ -31,9 +32,14 @@ class Case:
 
 
 def load_cases(file: Path) -> list[Case]:
-    """Read test sentences. Raises pydantic's ValidationError for an answer outside the contract."""
+    """Read test sentences. Raises FreckleError where there is no such file, pydantic's
+    ValidationError for an answer outside the contract."""
     cases = []
-    for line in file.read_text().splitlines():
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FreckleError(f"{file} cannot be read ({error}); name a file of sentences") from error
+    for line in lines:
         row = json.loads(line)
         answers = tuple(Turn(commands=one) for one in row.get("accept") or [row["commands"]])
         state = State(**row["state"]) if row.get("state") else None

@@ -175,7 +175,7 @@ def build(endpoints: Endpoints) -> None:
         photo, profile = gr.File(label="photo"), gr.Textbox("", label="profile")
         words = gr.Textbox(label="message")
         prompt = gr.Textbox(label="prompt")
-        what = gr.Textbox("everything", label="what")
+        what = gr.Textbox(label="what")  # no default: nobody forgets everything by saying nothing
         result, mask = gr.File(label="result"), gr.File(label="mask")
         report, faces = gr.JSON(label="report"), gr.JSON(label="faces")
         told = gr.JSON(label="preferences")

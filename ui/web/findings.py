@@ -30,6 +30,7 @@ _ONE: dict[Kind, str] = {
     "acne": "pimple", "freckles": "freckle", "moles": "mole", "dark_spots": "dark spot",
     "wrinkles": "wrinkle", "dark_circles": "dark circle", "redness": "redness",
     "shine": "shine", "eye_bags": "eye bag", "stubble": "stubble", "yellow_teeth": "tooth",
+    "scars": "scar",
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from agent.overview import Proposal
 from agent.words import percent, place, plain
 from memory.observation import Preference
 from memory.preferences import MAX_NAME, Preferences, What
+from memory.store import StoreError
 from ui.files import to_json
 from ui.web.accounts import Profiles
 from ui.web.sessions import Visits
@@ -241,9 +242,13 @@ class _Panel:
             user = self._profiles.user(request, profile)
         except FreckleError:
             user = None  # no name that `call` would have taken
-        known = lines(self._memory.show(user)) if user is not None else []
-        paused = self._memory.paused(user)
         who = GUEST[by] if user is None else WHO[by].format(user=user)
+        known, paused = [], False
+        try:
+            known = lines(self._memory.show(user)) if user is not None else []
+            paused = self._memory.paused(user)
+        except StoreError as error:
+            user, who = None, f"{error}."
         if paused:
             who += " Your memory is paused: nothing is learnt or used."
         elif user is not None and not known:
@@ -364,8 +369,10 @@ class _Panel:
 
 def _forget(memory: Preferences, user: str, doomed: str) -> str:
     if doomed == ALL:
+        paused = memory.paused(user)
         memory.forget(user)
-        return "Everything about you is forgotten."
+        again = " Your pause, too: memory is in use again." if paused else ""
+        return f"Everything about you is forgotten.{again}"
     if doomed == EVERYTHING:  # keeps of everything at some place, not all there is
         places = {one.place for one in memory.why(user, EVERYTHING) if one.kind == EVERYTHING}
         gone = sum(memory.forget_place(user, place) for place in places)

@@ -101,8 +101,11 @@ class Outgoing:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             if self._cookie is not None:
+                # Lax: who follows a link from another site comes with the cookie, and gets no new
+                # one that would make a stranger of every open tab. What changes anything is asked
+                # for by POST, and refused to other sites (`guard`).
                 headers.append(
-                    "Set-Cookie", f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
+                    "Set-Cookie", f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Lax"
                 )
             kind = headers.get("content-type", "").partition(";")[0]
             self._spoken = kind in SPOKEN and not self._inner

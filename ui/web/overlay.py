@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ui.web.views import Window, reduced
-from vision.vocabulary import Kind
+from vision.vocabulary import SKIN_KINDS, Kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 COLOURS: dict[Kind, str] = {
     "acne": "#ff2e88", "freckles": "#ff9a1f", "moles": "#7a3cff", "dark_spots": "#8a1c7c",
     "wrinkles": "#00b8f0", "dark_circles": "#2347d9", "redness": "#e3161b", "shine": "#fff04a",
-    "eye_bags": "#00c9a7", "stubble": "#1f7a3f", "yellow_teeth": "#a4e400",
+    "eye_bags": "#00c9a7", "stubble": "#1f7a3f", "yellow_teeth": "#a4e400", "scars": "#c8a2ff",
+    "pores": "#8fb8c8", "uneven_tone": "#c08a4e",
 }  # fmt: skip
 FOCUS, OTHER = (255, 255, 255), (170, 170, 170)
 _CHOSEN = (255, 255, 255)
@@ -38,7 +39,8 @@ class Overlay:
 
     Attributes:
         window: the part of the photo that is shown.
-        hidden: the kinds that are not painted, though they are found.
+        hidden: the kinds that are not painted, though they are found; at first those that would
+            cover the whole face.
         spot: the mark that was clicked on.
     """
 
@@ -49,7 +51,7 @@ class Overlay:
         self._masks: dict[tuple[tuple[int, ...], Kind], NDArray[np.bool_]] = {}
         self._last: tuple[Any, ...] | None = None  # what was painted last
         self._step = -1
-        self.hidden: set[Kind] = set()
+        self.hidden: set[Kind] = set(SKIN_KINDS)
         self.spot: Spot | None = None
 
     @property

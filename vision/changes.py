@@ -1,0 +1,106 @@
+"""From the edits and fills of one face to its gates and its change, in crop space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vision import compose, engine
+from vision.engine import FOUND
+from vision.grain import borrowed_grain
+from vision.keeping import forbidden, withheld
+from vision.plan import Edit, Fill, Keep
+from vision.vocabulary import FINE_KINDS, NETWORK_KINDS
+
+if TYPE_CHECKING:
+    from vision.pipeline import FaceAnalysis
+
+PORES = NETWORK_KINDS.index("pores")
+
+
+def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> compose.CropChange:
+    """Gates, change and forbidden area of one face in crop space."""
+    change = np.zeros((*face.skin.shape, 3), np.float32)
+    gate, fine, rough = (np.zeros_like(face.skin) for _ in range(3))
+    for found, wanted in _strengths(face, edits, keeps):
+        asked = tuple(np.flatnonzero(wanted.strengths.any(axis=(1, 2))).tolist())
+        if not asked:
+            continue
+        healing = face.healing(found, asked)
+        gates, shares = _worked(wanted.of(asked), healing)
+        room = 1 - gate  # what one detection healed is not healed again by another
+        change += room[..., None] * (shares[..., None] * healing.changes).sum(axis=0)
+        is_fine = [NETWORK_KINDS[k] in FINE_KINDS for k in asked]
+        fine += room * np.minimum(gates[is_fine].sum(axis=0), 1)
+        gate += room * np.minimum(gates.sum(axis=0), 1)
+        if PORES in asked:
+            # Of a pixel that shows them pores own a part only; of its grain they are all.
+            at = asked.index(PORES)
+            wished = np.minimum(gates[at] / FOUND, wanted.strengths[PORES])
+            rough = np.maximum(rough, wished)
+    fine = np.maximum(fine, rough)
+    shut = forbidden(face, edits, keeps)
+    return compose.CropChange(gate, change, shut, fine, face.grain, rough if rough.any() else None)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Per channel and pixel, (K, 512, 512): strength, and with how much effort."""
+
+    strengths: np.ndarray
+    efforts: np.ndarray
+
+    def of(self, channels: tuple[int, ...]) -> _Wanted:
+        return _Wanted(self.strengths[list(channels)], self.efforts[list(channels)])
+
+
+def _worked(wanted: _Wanted, healing: engine.Healing) -> tuple[np.ndarray, np.ndarray]:
+    """Gates (A, 512, 512), and the shares of the healing's changes that go with them.
+
+    Every round of effort takes the same share of what the last one left; together, kinds never
+    take more of a pixel than there is.
+    """
+    gates = wanted.strengths * healing.gates
+    if (wanted.efforts == 1).all():
+        return gates, wanted.strengths
+    gates = 1 - (1 - gates) ** wanted.efforts
+    gates /= np.maximum(gates.sum(axis=0), 1)
+    return gates, gates / np.maximum(healing.gates, compose.CLOSED)
+
+
+def fill_change(
+    face: FaceAnalysis, fills: tuple[Fill, ...], edits: list[Edit], keeps: list[Keep]
+) -> compose.CropChange:
+    """What fills do to one face, in crop space; of it, only the pixels they mark are meant.
+
+    Of what lay there nothing stays; the finest detail is borrowed from clean skin.
+    """
+    filling = face.filling(fills)
+    marked, change = filling.marked, filling.change
+    clean = face.clean & (marked == 0)
+    grain = borrowed_grain(face.photo, face.alignment, face.crop, clean)
+    return compose.CropChange(marked, change, forbidden(face, edits, keeps), marked, grain)
+
+
+def _strengths(
+    face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]
+) -> list[tuple[engine.Found, _Wanted]]:
+    """How strongly each channel is edited, per detection that answers to the words.
+
+    In order: of one kind, a later edit wins where two overlap.
+    """
+    asked: dict[int, tuple[engine.Found, _Wanted]] = {}
+    for edit in edits:
+        found = face.found_for(edit.what, edit.phrase)
+        nothing = np.zeros_like(found.owners)
+        _, own = asked.setdefault(id(found), (found, _Wanted(nothing, nothing + 1)))
+        channel = NETWORK_KINDS.index(face.marks(edit.what, edit.phrase).kind)
+        place = face.place(edit.where, edit.side)
+        allowed = place * (1 - withheld(face, keeps, edit))
+        own.efforts[channel] += place * (edit.effort - own.efforts[channel])
+        for _, wanted in asked.values():
+            strength = edit.strength if wanted is own else 0.0
+            wanted.strengths[channel] += allowed * (strength - wanted.strengths[channel])
+    return list(asked.values())
