@@ -18,7 +18,7 @@ import typer
 from training.evaluate.detection import NONE_SHARES, fit, own_phrases, read
 from training.evaluate.removal import mixed_face
 from training.faces import rows
-from training.imperfections.render import base_of, calmed, own_marks, seen
+from training.imperfections.render import base_of, own_marks, seen
 from vision.compose import CLOSED
 from vision.detector import Gate
 from vision.engine import RetouchEngine
@@ -55,8 +55,7 @@ def calibrate(
     if not held_out:
         raise FreckleError(f"{data} holds no faces of the split val; give another --data DIR")
     for index, row in enumerate(held_out[:faces]):
-        base = calmed(base_of(row))
-        truth = mixed_face(base, index, rng)
+        base, truth = mixed_face(base_of(row), index, rng)
         crop = truth.crop
         own = seen(engine, base) | own_marks(base)
         for kind, target in truth.without.items():

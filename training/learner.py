@@ -142,11 +142,13 @@ class VisionLearner(Learner):
         if batch.kinds_known:
             hair = (found.logits, batch.beard, STUBBLE)
             owners = losses.hair_is_stubble_or_nothing(batch.owners, *hair)
-            return terms | {
+            terms |= {
                 "detection": losses.detection_loss(found.logits, owners, known, balance),
                 "dice": losses.dice_loss(found.owners, owners, known),
-                "comp": losses.component_loss(found.owners, owners, known, batch.place),
             }
+            if self.weights["comp"]:
+                terms["comp"] = losses.component_loss(found.owners, owners, known, batch.place)
+            return terms
         # A pair says that something was there, not what.
         anything, nothing = batch.owners.sum(dim=1, keepdim=True), found.logits[:, -1:]
         some = torch.cat([found.logits[:, :-1].logsumexp(dim=1, keepdim=True), nothing], dim=1)

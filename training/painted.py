@@ -21,11 +21,15 @@ from vision.vocabulary import FINE_KINDS, NETWORK_KINDS
 SIZE = 512
 # A pixel belongs to a kind by half when the paint changes it by this much (share of full scale).
 HALF_OWNED = 2.5 / 255
-_FINE = [NETWORK_KINDS.index(kind) for kind in FINE_KINDS]
 # Kinds that are a property of an area, not of single dots: their owners are averaged over one.
 TEXTURES = ("pores", "stubble", "uneven_tone")
 AREA = 13  # pixels, the side of it
+# Pits are few and shallow among the skin between them: by what they change over their area, which
+# is a 255th or two on most faces, nobody would own pores, and everybody sees them.
+SALIENCE = {"pores": 2.0}
 _TEXTURES = [NETWORK_KINDS.index(kind) for kind in TEXTURES]
+_SALIENCE = torch.tensor([SALIENCE.get(kind, 1.0) for kind in TEXTURES])[:, None, None]
+_MARKS = [NETWORK_KINDS.index(kind) for kind in FINE_KINDS if kind not in TEXTURES]
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,8 @@ class PaintedCrops(IterableDataset):
             layer = np.abs(sample["density"][int(rng.integers(len(sample["kinds"])))]).max(axis=2)
             ys, xs = np.nonzero(layer > 6)
         else:
+            ys = xs = np.zeros(0, int)
+        if not len(ys):
             ys, xs = np.nonzero(sample["skin"] > 127)
         last = SIZE - self.side
         if not len(ys):
@@ -240,8 +246,8 @@ def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None)
     owners = _owners(shares * size)
     noise = torch.randn(painted.shape, generator=generator, device=painted.device)
     photo = (painted + noise * parts["noise"][:, :, None, None]).clamp(0, 1)
-    # A mark painted over the base's own hides it; a flush or a sheen does not.
-    covered = shares[:, _FINE].sum(dim=1, keepdim=True) * size > 1 / 255
+    # A mark painted over the base's own hides it; a flush, a sheen or a texture does not.
+    covered = shares[:, _MARKS].sum(dim=1, keepdim=True) * size > 1 / 255
     known = (~parts["own"].bool() | covered).float()
     skin = parts["skin"].float() / 255
     beard = parts["beard"].float()
@@ -266,7 +272,7 @@ def _owners(effects: Tensor) -> Tensor:
     for side, padding in (((AREA, 1), (AREA // 2, 0)), ((1, AREA), (0, AREA // 2))):
         area = F.avg_pool2d(area, side, stride=1, padding=padding, count_include_pad=False)
     effects = effects.clone()
-    effects[:, _TEXTURES] = area.sqrt()
+    effects[:, _TEXTURES] = area.sqrt() * _SALIENCE.to(area)
     return effects / (effects.sum(dim=1, keepdim=True) + HALF_OWNED)
 
 

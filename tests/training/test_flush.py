@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.imperfections import render
+from training.imperfections import lifted, render
 from training.imperfections.base import HAEMOGLOBIN, STEP, to_srgb
 from training.imperfections.flush import flush
 
@@ -20,7 +20,7 @@ def under(base, density: np.ndarray):
 
 @pytest.fixture(scope="module")
 def calm(base):
-    return render.calmed(base)
+    return lifted.without(base, flush(base))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_red_cheeks_come_off(calm, flushed):
     cheeks = calm.regions.mask("cheeks") > 0.9
     before, after = (
         np.abs(one.crop.astype(float) - calm.crop)[cheeks].mean()
-        for one in (red, render.calmed(red))
+        for one in (red, lifted.without(red, flush(red)))
     )
     assert after < 0.5 * before
     found, painted = (one[calm.skin > 0.5, 1] for one in (flush(red), density))
@@ -62,7 +62,7 @@ def test_a_flushed_face_is_painted_with_its_own_or_on_the_calm_one(flushed):
     for seed in range(12):
         sample = render.sample(red, np.random.default_rng(seed))
         crop = replace(red, crop=sample["crop"])
-        assert np.abs(crop.crop.astype(float) - render.calmed(red).crop).max() <= 1
+        assert np.abs(crop.crop.astype(float) - render.parted(red)[0].crop).max() <= 1
         if redness not in sample["kinds"]:
             without += 1
             continue

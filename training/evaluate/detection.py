@@ -31,9 +31,8 @@ from training.evaluate.removal import Numbers, Truth, area_of, average_precision
 from training.faces import FaceRow, aligned, rows
 from training.imperfections.base import SIZE, Base
 from training.imperfections.render import base_of
-from vision.engine import Found, RetouchEngine
+from vision.engine import FOUND, Found, RetouchEngine
 from vision.faces import Alignment
-from vision.pipeline import FOUND
 from vision.prompts import PHRASES, OwnWords, TextTower, text_tower, understood
 from vision.regions import Surfaces
 from vision.vocabulary import NETWORK_KINDS

@@ -18,11 +18,10 @@ from training.evaluate.filters import FILTERS, inpaint
 from training.faces import rows
 from training.imperfections import mixture, painters
 from training.imperfections.base import Base, Layer, to_srgb
-from training.imperfections.render import base_of, calmed, own_marks
-from training.painted import AREA, TEXTURES
+from training.imperfections.render import amplified, base_of, own_marks, parted, shown
+from training.painted import AREA, SALIENCE, TEXTURES
 from vision.compose import CLOSED, soften
-from vision.engine import Found, RetouchEngine
-from vision.pipeline import FOUND
+from vision.engine import FOUND, Found, RetouchEngine
 from vision.vocabulary import NETWORK_KINDS
 
 Numbers = dict[str, dict[str, float]]
@@ -75,14 +74,19 @@ def paint(base: Base, layers: list[Layer]) -> Truth:
     return Truth(painted, without, same & (base.skin > 0.9) & ~own_marks(base), clean)
 
 
-def mixed_face(base: Base, index: int, rng: np.random.Generator) -> Truth:
-    """A random mixture of kinds, of which the one whose turn it is (by `index`) is there for sure
-    if the face has room for it (teeth may not show)."""
-    layers = mixture(base, rng)
+def mixed_face(face: Base, index: int, rng: np.random.Generator) -> tuple[Base, Truth]:
+    """The face without what it has of its own, and with that and other kinds in a random mixture,
+    of which the one whose turn it is (by `index`) is there for sure if the face has room for it
+    (teeth may not show)."""
+    base, own = parted(face)
+    layers = shown(own, rng)
+    present = {layer.kind for layer in layers}
+    layers += mixture(base, rng, tuple(kind for kind in NETWORK_KINDS if kind not in present))
     lead = NETWORK_KINDS[index % len(NETWORK_KINDS)]
     if lead not in {layer.kind for layer in layers}:
-        layers.append(painters[lead](base, rng, float(rng.uniform(0.2, 1.0))))
-    return paint(base, [layer for layer in layers if layer.density.any()])
+        theirs = [amplified(layer, rng) for layer in own if layer.kind == lead]
+        layers += theirs or [painters[lead](base, rng, float(rng.uniform(0.2, 1.0)))]
+    return base, paint(base, [layer for layer in layers if layer.density.any()])
 
 
 def held_out(data: Path, faces: int, seed: int = 7) -> Iterator[tuple[Base, Truth]]:
@@ -90,8 +94,7 @@ def held_out(data: Path, faces: int, seed: int = 7) -> Iterator[tuple[Base, Trut
     chosen = [row for row in rows(data, split="test") if row.path.parent.name == "faces"]
     rng = np.random.default_rng(seed)
     for index, row in enumerate(chosen[:faces]):
-        base = calmed(base_of(row))
-        truth = mixed_face(base, index, rng)
+        base, truth = mixed_face(base_of(row), index, rng)
         if truth.without:
             yield base, truth
 
@@ -109,7 +112,7 @@ def psnr(error: np.ndarray) -> float:
 def area_of(kind: str, effect: np.ndarray) -> np.ndarray:
     """(512, 512) bool, where a kind is, by what it changes there; texture is where its area is."""
     if kind in TEXTURES:
-        effect = np.sqrt(cv2.blur(effect**2, (AREA, AREA)))
+        effect = SALIENCE.get(kind, 1.0) * np.sqrt(cv2.blur(effect**2, (AREA, AREA)))
     return effect > MASK
 
 

@@ -36,8 +36,7 @@ from training.faces import aligned, rows
 from training.imperfections.base import Base
 from training.imperfections.render import base_of, own_marks, seen
 from vision.compose import CLOSED
-from vision.engine import RetouchEngine, engine
-from vision.pipeline import FOUND
+from vision.engine import FOUND, RetouchEngine, engine
 from vision.vocabulary import LEARNT_KINDS, NETWORK_KINDS, PERMANENT_KINDS
 
 Distance = Callable[[np.ndarray, np.ndarray], float]

@@ -18,23 +18,27 @@ from training.faces import FaceRow, aligned, rows
 from training.imperfections import lifted, mixture
 from training.imperfections.base import STEP, Base, Layer
 from training.imperfections.flush import flush
+from training.imperfections.own import texture, unevenness
 from vision.engine import RetouchEngine
 from vision.errors import FreckleError
 from vision.regions import segment
-from vision.vocabulary import NETWORK_KINDS
+from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS
 
 _FLUSHED = " flushed"  # after the name of a face that lends its redness alone
 LIFTED = "lifted.npz"  # what was lifted off faces, beside the samples
-PAINTERS = 9  # raised when what they paint, or how it is stored, changes
+PAINTERS = 10  # raised when what they paint, or how it is stored, changes
 # A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
 _FOUND = 0.35
+_MARKS = [NETWORK_KINDS.index(kind) for kind in NETWORK_KINDS if kind not in SKIN_KINDS]
 _VALLEY = 2.0  # curvature of a line across it, in levels of CIE L (0..255) a squared width
 # Where lines are of age or mimic; beside the nose and along the jaw they are the face's own shape.
 _LINED = ("forehead", "between_brows", "crows_feet", "under_eyes", "smile_lines", "mouth")
 _STRETCH = 26  # pixels
 _SHADE = 20  # levels of CIE L (0..255) below the face's median
 _RED = 0.03  # mean density of a flush over the skin, from which on it is worth laying on others
-_OWN_FLUSH = 0.5  # of the samples of a face show it with its own redness
+# How many samples of a face show it with what it has of its own, and how strong that is then.
+_SHOWN = {"redness": 0.5, "pores": 0.5, "uneven_tone": 0.4}
+_AMPLIFIED = {"redness": (1.0, 1.0), "pores": (0.8, 4.0), "uneven_tone": (0.7, 2.2)}
 
 
 def base_of(row: FaceRow) -> Base:
@@ -44,9 +48,25 @@ def base_of(row: FaceRow) -> Base:
     return Base(crop, segment(crop, points), blur=0.55 * max(1.0, float(alignment.scale)))
 
 
-def calmed(base: Base) -> Base:
-    """The face without its own redness, as faces are painted."""
-    return lifted.without(base, flush(base))
+def parted(base: Base) -> tuple[Base, list[Layer]]:
+    """The face without its own redness, pores and unevenness, as faces are painted, and these."""
+    layers = [Layer("redness", flush(base))]
+    base = lifted.without(base, layers[-1].density)
+    marks = own_marks(base) | beard(base)
+    layers.append(Layer("pores", texture(base, marks)))
+    base = lifted.without(base, layers[-1].density)
+    layers.append(Layer("uneven_tone", unevenness(base, marks)))
+    return lifted.without(base, layers[-1].density), layers
+
+
+def amplified(layer: Layer, rng: np.random.Generator) -> Layer:
+    """What a face has of its own as others may have it: weaker, or up to four times as strong."""
+    return Layer(layer.kind, layer.density * np.float32(rng.uniform(*_AMPLIFIED[layer.kind])))
+
+
+def shown(own: list[Layer], rng: np.random.Generator) -> list[Layer]:
+    """Some of what a face has of its own, more or less of it."""
+    return [amplified(layer, rng) for layer in own if rng.random() < _SHOWN[layer.kind]]
 
 
 def own_marks(base: Base) -> np.ndarray:
@@ -122,7 +142,7 @@ def look(data: Path, folder: Path, teacher: Path, *, split: str = "train") -> No
         file = folder / f"{index:05d}.npy"
         if file.exists():
             continue
-        marks = seen(engine, calmed(base_of(row)))
+        marks = seen(engine, parted(base_of(row))[0])
         part = file.with_suffix(".part")
         with part.open("wb") as out:
             np.save(out, marks)
@@ -132,10 +152,11 @@ def look(data: Path, folder: Path, teacher: Path, *, split: str = "train") -> No
 def seen(engine: RetouchEngine, base: Base) -> np.ndarray:
     """(512, 512) bool: where a network sees marks of any kind on an unpainted base, and around.
 
-    Beards are left out: they are no marks, whatever it says.
+    Beards are left out: they are no marks, whatever it says. So are pores and unevenness, of which
+    bases are parted.
     """
     owners = engine.detect(base.crop, base.surfaces).detection.owners[0]  # as trained, no gate
-    marks = (owners.amax(dim=0) > _FOUND).cpu().numpy() & (base.surfaces.both > 0.5)
+    marks = (owners[_MARKS].amax(dim=0) > _FOUND).cpu().numpy() & (base.surfaces.both > 0.5)
     halo = cv2.dilate(marks.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return halo & ~beard(base)
 
@@ -152,15 +173,13 @@ def sample(
     own: lifted.Lifted | None = None,
 ) -> dict[str, np.ndarray]:
     """One painted face as it is stored (see the module); what was lifted off its `own`, and often
-    its flush, count as painted, on the face without them."""
+    what else it is parted from, count as painted, on the face without them."""
     densities = {} if own is None else own.densities
     layers = [Layer(kind, STEP * density.astype(np.float32)) for kind, density in densities.items()]
     for layer in layers:
         base = lifted.without(base, layer.density)
-    red = Layer("redness", flush(base))
-    base = lifted.without(base, red.density)
-    if rng.random() < _OWN_FLUSH:
-        layers.append(red)
+    base, own_layers = parted(base)
+    layers += shown(own_layers, rng)
     present = {layer.kind for layer in layers}
     layers += mixture(base, rng, tuple(kind for kind in NETWORK_KINDS if kind not in present), bank)
     layers = [layer for layer in layers if layer.density.any()]
