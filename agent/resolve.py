@@ -268,7 +268,8 @@ class _Granted(Draft):
         it is about nothing older."""
         if wish.what != "last" or not self.fresh:
             return False
-        present = max((one.serial for one in (*meant, *fills, *tones)), default=0)
+        left = [one.serial for one in meant] + [one.serial for one in fills]
+        present = max(left + [one.serial for one in tones], default=0)
         faces = self._faces(wish.who, self._everyone)
         gone = [made.serial for made in self.before.edits if made.edit.face in faces]
         return present < max(gone, default=0)

@@ -103,6 +103,11 @@ class Preference:
     confidence: float
 
     @property
+    def photos(self) -> str:
+        """The photos that it is of: "close-ups", or just "photos"."""
+        return _PHOTOS.get(self.framing or "", "photos")
+
+    @property
     def reason(self) -> str:
         """Why it is remembered, to be read after "because": "you asked for that on 3 May 2026",
         "you were happy with about that in 5 of 6 close-ups"."""
@@ -119,7 +124,7 @@ class Preference:
             else "corrected it to about that",
             "inferred": "saved it so" if self.polarity == "keep" else "saved it about like that",
         }[self.source]
-        photos = _PHOTOS.get(self.framing or "", "photos")
+        photos = self.photos
         if not self.count:
             many = (
                 f"one of your {photos} suggests"

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, func, or
 from sqlalchemy.orm import Session
 
 from memory.observation import Observation, Place, Preference, What
-from memory.recall import weigh
+from memory.recall import overview, weigh
 from memory.scene import PhotoScene
 from memory.store import MessageRow, ObservationRow, PausedRow, Store
 from vision.errors import FreckleError
@@ -115,8 +115,9 @@ class Preferences:
         return self._weigh(seen, scene)
 
     def show(self, user: str) -> tuple[Preference, ...]:
-        """All that is remembered, for people: every item tells its `reason`, paused or not."""
-        return self._weigh(self._observations(named(user)), None)
+        """All that is remembered, for people, paused or not: every item tells its `reason`, and the
+        `framing` of the photos it is of where those of others are told apart."""
+        return tuple(overview(self._observations(named(user))))
 
     def why(self, user: str, what: What) -> tuple[Observation, ...]:
         """Every observation of a kind (or of all kinds, "everything"), the newest first."""

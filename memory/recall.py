@@ -10,7 +10,8 @@ What was said outright is not averaged: the newest that speaks about this kind o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -64,6 +65,37 @@ def weigh(seen: Iterable[Observation], scene: PhotoScene | None) -> tuple[Prefer
         at += len(same)
     known = _habits(places, list(numbers), scene)
     return tuple(_preference(place, at, known, framing) for at, place in enumerate(places))
+
+
+def overview(seen: Iterable[Observation]) -> Iterator[Preference]:
+    """All preferences of one user, for people: where those of differently framed photos differ, one
+    for each in place of their mean, which would be acted on in none of them."""
+    seen = list(seen)
+    rules = [one for one in seen if one.scene is None]
+    framed = [(one.scene.framing, one) for one in seen if one.scene is not None]
+    parts: dict[str | None, list[Observation]] = {None: rules}
+    for framing, one in framed:
+        parts.setdefault(framing, list(rules)).append(one)
+    known = {
+        framing: {_place_of(one): one for one in weigh(part, None)}
+        for framing, part in parts.items()
+    }
+    for one in weigh(seen, None):
+        own = [
+            replace(there[_place_of(one)], framing=framing)
+            for framing, there in known.items()
+            if _place_of(one) in there
+        ]
+        yield from [one] if all(_alike(one, other) for other in own) else own
+
+
+def _place_of(one: Preference) -> tuple[object, ...]:
+    return one.kind, one.region, one.side, (one.phrase or "").casefold()
+
+
+def _alike(one: Preference, other: Preference) -> bool:
+    numbers = ((x.strength if x.strength is not None else x.amount or 0.0) for x in (one, other))
+    return one.polarity == other.polarity and abs(next(numbers) - next(numbers)) <= ABOUT
 
 
 def _habits(

@@ -19,6 +19,7 @@ def describe(user: str, preferences: Sequence[Preference]) -> Iterator[str]:
     for one in preferences:
         what = (one.phrase if one.kind == "other" and one.phrase else one.kind).replace("_", " ")
         where = " ".join(filter(None, (one.side, one.region))).replace("_", " ")
+        where += f" in {one.photos}" if one.framing else ""
         if one.polarity == "shift":
             wish = f"shift by {one.amount:+g}:"
         else:

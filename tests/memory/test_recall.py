@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memory.observation import Observation
-from memory.recall import MILD, weigh
+from memory.recall import MILD, overview, weigh
 from memory.scene import FEATURES, scene_of
 
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -209,3 +209,31 @@ def test_contradictory_choices_are_told_with_little_confidence_where_no_photo_is
     random = [reduced(float(rng.random()), photo(at), at) for at in range(12)]
     steady = [reduced(0.4, photo(at), at) for at in range(12)]
     assert only(random).confidence < 0.6 < 0.8 < only(steady).confidence
+
+
+def test_people_are_shown_what_holds_in_which_photos():
+    close, group = (scene_of({"faces": 0.25, "size": 0.6}), scene_of({"faces": 1.0, "size": 0.1}))
+    seen = [
+        Observation(
+            kind="wrinkles", region="face", polarity="reduce", strength=strength,
+            source="accepted", scene=scene, visit=f"{strength}{at}",
+        )
+        for strength, scene in ((0.8, close), (0.2, group))
+        for at in range(4)
+    ]  # fmt: skip
+    shown = {one.framing: one for one in overview(seen)}
+    assert shown["close-up"].strength > 0.7 and shown["group"].strength < 0.3
+    assert "close-ups" in shown["close-up"].reason
+    (alike,) = overview(seen[:4])
+    assert alike.framing is None
+    rule = Observation(
+        kind="wrinkles",
+        region="face",
+        polarity="reduce",
+        strength=0.3,
+        source="explicit",
+        time=NOON,
+    )
+    later = seen[0].model_copy(update={"source": "explicit"})
+    both = {one.framing: one.strength for one in overview([rule, later])}
+    assert both == {None: 0.3, "close-up": 0.8}

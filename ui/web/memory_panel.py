@@ -83,7 +83,7 @@ def lines(preferences: Sequence[Preference]) -> list[tuple[str, str]]:
 
 def line(one: Preference) -> str:
     """One preference: "wrinkles on the forehead: 40%, because you asked for that on 3 May 2026"."""
-    spot = place(one.kind, (one.region,), one.side)
+    spot = place(one.kind, (one.region,), one.side) + (f" in {one.photos}" if one.framing else "")
     if one.polarity == "shift":
         wish = f"{one.amount:+.0%}"
     elif one.polarity == "keep":
