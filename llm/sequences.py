@@ -118,8 +118,28 @@ def read(sequence: Sequence[int], message: Message, state: State | None = None) 
             drafts[-1].setdefault("where", []).append(name)
         else:
             drafts[-1][family] = name
-    commands = [_resolve(draft, message, state) for draft in drafts]
+    commands = [one for draft in drafts for one in _resolve_each(draft, message, state)]
     return Turn(commands=_merge(commands))
+
+
+def _resolve_each(draft: dict[str, Any], message: Message, state: State) -> list[dict[str, Any]]:
+    """One command of the language as one of commands.md; as one for each place where half or twice
+    of what is there is another change at each."""
+    command = _resolve(draft, message, state)
+    what, spoken = draft.get("what"), {"side", "who"} & draft.keys()
+    named = [region for region in draft.get("where", ()) if region not in NO_PLACE]
+    shared = draft["do"] == "adjust" and draft.get("value") in ("half", "double", "full")
+    edits = [edit for edit in state.edits if edit.what == what]
+    # Feedback at the kind's usual place is feedback wherever it is.
+    anywhere = any(edit.where == [default_region(edit.what)] for edit in edits)
+    if not shared or spoken or named or anywhere or len({edit.strength for edit in edits}) < 2:
+        return [command]
+    return [
+        command
+        | edit.model_dump(include={"where", "side", "who"}, exclude_none=True)
+        | {"delta": _value(draft, edit)}
+        for edit in edits
+    ]
 
 
 def _resolve(draft: dict[str, Any], message: Message, state: State) -> dict[str, Any]:

@@ -89,3 +89,17 @@ def test_a_repetition_after_a_step_back_is_none():
     keep = {"do": "keep", "what": "freckles"}
     turn = read(write([keep, {"do": "undo"}, keep], message), message)
     assert [command.do for command in turn.commands] == ["keep", "undo", "keep"]
+
+
+def test_half_of_what_is_there_is_another_change_at_each_place():
+    message = split("halve the wrinkles")
+    edits = [
+        {"what": "wrinkles", "where": ["forehead"], "strength": 0.8},
+        {"what": "wrinkles", "where": ["crows_feet"], "strength": 0.2},
+    ]
+    draft = {"do": "adjust", "what": "wrinkles", "delta": "half"}
+    turn = read(write([draft], message), message, State(edits=edits, last=1))
+    changes = [(command.where, command.delta) for command in turn.commands]
+    assert changes == [(["forehead"], -0.4), (["crows_feet"], -0.1)]
+    one = read(write([draft], message), message, State(edits=edits[:1], last=0))
+    assert [(command.where, command.delta) for command in one.commands] == [(["forehead"], -0.4)]

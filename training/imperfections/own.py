@@ -67,7 +67,9 @@ def unevenness(base: Base, marks: np.ndarray) -> np.ndarray:
     absorbed = np.stack([np.diff(MELANIN), np.diff(HAEMOGLOBIN)], axis=1)  # ratios by chromophore
     pigment = off @ np.linalg.inv(absorbed)[0]
     beyond = np.sign(pigment) * np.clip(np.abs(pigment) - _LEAST, 0, None)
-    amount = np.clip(beyond, -_PALEST * _MOST, _MOST) * cv2.GaussianBlur(skin, (0, 0), 4)
+    lids = np.clip(base.regions.mask("under_eyes") + base.regions.mask("eyes"), 0, 1)
+    place = cv2.GaussianBlur(skin, (0, 0), 4) * (1 - lids)  # there it is dark circles
+    amount = np.clip(beyond, -_PALEST * _MOST, _MOST) * place
     return (amount * base.skin)[..., None].astype(np.float32) * MELANIN
 
 
