@@ -86,6 +86,9 @@ def learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: D
             corrected |= {edit.what for edit in was - now} & set(expand_kind(command.what))
         elif isinstance(command, say.Tone):
             corrected |= {tone.attribute for tone in old - new} & {command.attribute}
+    for command in turn.commands:
+        if isinstance(command, say.Forget) and command.what != "everything":
+            corrected -= {command.what, *expand_kind(command.what)}  # type: ignore[arg-type]
     if not corrected:
         return
     chat.corrected |= corrected

@@ -29,7 +29,7 @@ class Reply:
     a mask of kinds is meant: `Session.spread`), `saved` the file that "save it" wrote. `identity`
     is the likeness of each edited face to itself, by its number from 0 on the left: 1 where it
     looks as it did (`vision.identity`). `trouble`: why the language model that was chosen did not
-    read the message itself. `missed`: something was looked for that is not there.
+    read the message itself. `sought`: something was to be found and changed.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Reply:
     saved: Path | None = None
     identity: Mapping[int, float] = field(default_factory=dict)
     trouble: str | None = None
-    missed: bool = False
+    sought: bool = False
 
     @property
     def changed(self) -> bool:

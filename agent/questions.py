@@ -32,6 +32,7 @@ _NO = {
     "no", "n", "nope", "not", "that", "never", "mind", "nothing", "stop", "don't", "dont",
     "cancel", "neither", "none", "of", "these", "those", "them",
 }  # fmt: skip
+_REFUSALS = _NO - {"that", "mind", "of", "these", "those", "them"}
 _POLITE = {"thanks", "thank", "you", "please"}
 _FILLERS = {
     "the", "and", "a", "one", "ones", "person", "face", "faces", "on", "of", "in", "at", "to",
@@ -79,6 +80,8 @@ class WhichFace:
         if counted := _counted(words, _words(text), len(faces)):
             return counted
         if reach := _reach(text):
+            if reach[-1] > len(faces):
+                return ()
             words = [str(number) for number in reach]
         elif len(words) > 1 and "everyone" not in map(_who, words) and not _listed(text, words):
             return ()
@@ -191,9 +194,7 @@ def _listed(text: str, names: list[str]) -> bool:
     places = [at for at, token in enumerate(tokens) if token in names]
     for one, other in pairwise(places):
         between = set(tokens[one + 1 : other])
-        numbers = tokens[one].isdecimal() and tokens[other].isdecimal()
-        if between & {"of", "to", "from", "on", "in", "at"}:
-            return False
+        numbers = tokens[one][0].isdecimal() and tokens[other][0].isdecimal() and not between
         if not (numbers or between & {"and", ",", "&", "+"}):
             return False
     return True
@@ -201,7 +202,7 @@ def _listed(text: str, names: list[str]) -> bool:
 
 def _declined(text: str) -> bool:
     words = set(_words(text))
-    return bool(words - _POLITE) and words <= _NO | _POLITE
+    return bool(words & _REFUSALS) and words <= _NO | _POLITE
 
 
 def _counted(words: list[str], said: list[str], faces: int) -> tuple[int, ...]:

@@ -234,7 +234,7 @@ class _Granted(Draft):
         else:
             things: dict[tuple, list[Made]] = {}
             for made in meant:
-                named = made.edit.phrase, made.edit.what, made.edit.face
+                named = plan.bare(made.edit.phrase), made.edit.what, made.edit.face
                 things.setdefault(named, []).append(made)
             for some in things.values():
                 for where in self._places(wish, some):

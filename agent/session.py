@@ -31,7 +31,7 @@ from agent.state import Conversation
 from agent.turn import Chat, Deeds, carry_out, take_back, unclear_faces
 from agent.usual import leaves_open
 from agent.view import View
-from llm.commands import Command, Redo, Reset, Turn, Undo
+from llm.commands import Auto, Command, Redo, Reduce, Reset, Tone, Turn, Undo
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Notes on what was looked for and is not there.
-_MISSED = frozenset({"not_found", "all_clear", "no_face", "no_such_face"})
 # Commands that are answered without asking for a change.
 _ANSWERED = frozenset({"show", "explain", "save", "help", "chat", "accept", "remember", "forget"})
 
@@ -326,8 +324,14 @@ class Session(View):
             deeds.saved,
             result.measurement.identity,
             trouble,
-            any(note.topic in _MISSED for note in deeds.notes),
+            _seeks(commands, deeds.notes),
         )
+
+
+def _seeks(commands: Sequence[Command], notes: Sequence[Note]) -> bool:
+    """Whether a message asks for something that can be looked for, whether it is there or not."""
+    unknown = bool(notes) and {note.topic for note in notes} <= {"not_learnt", "unsupported"}
+    return not unknown and any(isinstance(one, Reduce | Auto | Tone) for one in commands)
 
 
 def default_output(path: Path) -> Path:

@@ -56,8 +56,8 @@ def change_tones(
     """Make the `meant` tones weaker or stronger by a change of their size (0..1), never of sign.
 
     Of one that lies beyond the place spoken, too, only that place changes: what is to go there is
-    taken off by an offset. A place without regions is that of each tone, on its side. Of an offset
-    what is there in all changes; where a wider tone is meant, too, it changes with that.
+    taken off by an offset. A place without regions is that of each tone, on its side. What changes
+    at a place is the tone with its offsets there; an offset goes with the last tone around it.
     """
     after = list(tones)
     wide = [toned for toned in meant if not toned.offset]
@@ -76,11 +76,30 @@ def change_tones(
                 where, side = shared_place(here, place)
                 offset = True
                 parts = [_part(tone, region, Spot(where, side, face)) for region in where]
-        now = total(tones, tone) if toned.offset else tone.amount
-        step = _sized(now, change) - now
         for part in parts:
+            now = _with_offsets(tones, toned, part) if offset else tone.amount
+            # Of an offset that takes all away, the tone that it is taken from tells the direction.
+            sign = now or (-tone.amount if toned.offset else tone.amount)
+            step = _sized(now, sign, change) - now
             after = add_tone(after, replace(part, amount=step), serial, offset)
-    return after
+    around = [toned.tone for toned in after if not toned.offset]
+    return [toned for toned in after if not toned.offset or _lies_in(toned, around)]
+
+
+def _with_offsets(tones: Sequence[Toned], toned: Toned, part: Tone) -> float:
+    """What feedback at a part of a tone's place is about: that tone there, or, where it is on an
+    offset, all that is there."""
+    if toned.offset:
+        return total(tones, part)
+    offsets = [one for one in tones if one.offset]
+    return round(min(max(toned.tone.amount + total(offsets, part), -1.0), 1.0), 4)
+
+
+def _lies_in(offset: Toned, around: Sequence[Tone]) -> bool:
+    tone = offset.tone
+    return any(
+        inside(*_spots(Toned(one, 0), tone)) for one in around if one.attribute == tone.attribute
+    )
 
 
 def total(tones: Sequence[Toned], tone: Tone) -> float:
@@ -189,9 +208,9 @@ def _seen_from(keep: Keep, tone: Tone) -> Spot:
     return Spot((tone.where,), tone.side, keep.face if anywhere else tone.face or 0)
 
 
-def _sized(amount: float, change: Callable[[float], float]) -> float:
+def _sized(amount: float, sign: float, change: Callable[[float], float]) -> float:
     size = min(max(change(abs(amount)), 0.0), 1.0)
-    return size if amount > 0 else -size
+    return size if sign > 0 else -size
 
 
 def _place(tone: Tone) -> tuple:

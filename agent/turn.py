@@ -27,11 +27,21 @@ from memory.observation import Observation, Preference
 from memory.preferences import Preferences
 from vision import plan
 from vision.errors import FreckleError, NothingToDo
-from vision.vocabulary import FACELESS, LEARNT_KINDS, Kind, default_region, expand_kind
+from vision.vocabulary import (
+    FACELESS,
+    LEARNT_KINDS,
+    SKIN_KINDS,
+    Kind,
+    default_region,
+    expand_kind,
+)
 
 View = Literal["before", "after", "split", "mask"]
 # Commands whose `who` puts a face in focus. "Leave the man on the left alone" does not.
 CHOOSING = say.Reduce | say.Auto | say.Adjust | say.Restore | say.Tone
+
+# What `auto` may change on its own.
+_OF_AUTO = tuple(kind for kind in LEARNT_KINDS if kind not in SKIN_KINDS)
 
 
 @dataclass
@@ -194,7 +204,7 @@ def _shows(desk: Desk, face: int, asking: Sequence[say.Reduce | say.Auto | say.T
     for wish in asking:
         if isinstance(wish, say.Tone):
             return True
-        named = LEARNT_KINDS if isinstance(wish, say.Auto) else expand_kind(wish.what)
+        named = _OF_AUTO if isinstance(wish, say.Auto) else expand_kind(wish.what)
         phrase = getattr(wish, "phrase", None)
         for kind in named:
             edit = plan.Edit(kind, tuple(wish.where), 1.0, face, wish.side, phrase)

@@ -55,7 +55,8 @@ def of_auto(
     wish: Auto, kind: Kind, face: int, usual: Sequence[Preference]
 ) -> Iterator[tuple[Edit, str | None]]:
     """A kind at the user's usual strengths and why, the widest place first; mild where nothing is
-    remembered, but for a permanent kind. The words of `auto` scale them."""
+    remembered, but for a permanent kind and what skin is like all over. The words of `auto` scale
+    them."""
     where = tuple(wish.where) if wish.where != ["face"] else (default_region(kind),)
     asked = Spot(where, wish.side, face)
     known = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -65,7 +66,8 @@ class ChatParser:
         facts = answer["raw"].response_metadata
         if facts.get("finish_reason") == "length":
             raise ModelFailure(f"{self._name} did not finish its answer")
-        if answer["parsed"] is None or not _whole(answer["raw"].content):
+        raw = answer["raw"]
+        if answer["parsed"] is None or not (raw.tool_calls or _whole(raw.content)):
             raise ModelFailure(f"{self._name} gave no valid answer")
         try:
             turn = Turn.model_validate(answer["parsed"])
@@ -77,10 +79,12 @@ class ChatParser:
 def _whole(content: Any) -> bool:
     """Whether an answer that is text holds whole JSON: langchain completes half of one."""
     if not isinstance(content, str) or not content.strip():
-        return True  # the answer came another way, as a call of a tool
-    begin, end = content.find("{"), content.rfind("}")
+        return True  # the answer came another way
+    fenced = re.search(r"```(?:json)?\s*(.*?)```", content, re.DOTALL)
+    text = fenced[1] if fenced else content
+    begin = text.find("{")
     try:
-        json.loads(content[begin : end + 1])
+        json.JSONDecoder().raw_decode(text, max(begin, 0))
     except ValueError:
         return False
     return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 from llm.commands import State, StateEdit, Turn
@@ -28,6 +29,7 @@ from llm.grammar import (
     token,
 )
 from llm.words import Message
+from vision.places import Spot, meet
 from vision.vocabulary import default_region
 
 # "The second woman from the right", but not what is to go "from the right cheek".
@@ -130,16 +132,27 @@ def _resolve_each(draft: dict[str, Any], message: Message, state: State) -> list
     named = [region for region in draft.get("where", ()) if region not in NO_PLACE]
     shared = draft["do"] == "adjust" and draft.get("value") in ("half", "double", "full")
     edits = [edit for edit in state.edits if edit.what == what]
-    # Feedback at the kind's usual place is feedback wherever it is.
-    anywhere = any(edit.where == [default_region(edit.what)] for edit in edits)
-    if not shared or spoken or named or anywhere or len({edit.strength for edit in edits}) < 2:
+    if not shared or spoken or named or not _apart(edits):
         return [command]
-    return [
+    every = [
         command
-        | edit.model_dump(include={"where", "side", "who"}, exclude_none=True)
+        | edit.model_dump(include={"where", "side"}, exclude_none=True)
         | {"delta": _value(draft, edit)}
         for edit in edits
     ]
+    return [one for one in every if one["delta"]] or [command]
+
+
+def _apart(edits: Sequence[StateEdit]) -> bool:
+    """Whether edits of one kind are of different strengths at places that can be named one by one:
+    feedback at the kind's usual place is feedback wherever it is, and where one lies on another it
+    would be changed twice."""
+    if len({edit.strength for edit in edits}) < 2 or any(edit.who is not None for edit in edits):
+        return False
+    if any(edit.where == [default_region(edit.what)] for edit in edits):
+        return False
+    spots = [Spot(tuple(edit.where), edit.side, 0) for edit in edits]
+    return not any(meet(one, other) for one, other in combinations(spots, 2))
 
 
 def _resolve(draft: dict[str, Any], message: Message, state: State) -> dict[str, Any]:

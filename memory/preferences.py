@@ -218,7 +218,8 @@ class Preferences:
             first = error.errors()[0]
             spot = ".".join(str(part) for part in first["loc"]) or "the file"
             raise PreferenceError(
-                f"this is not an export of freckle's memory ({spot}: {first['msg']})"
+                f"this is not an export of freckle's memory ({spot}: {first['msg']}); name a file "
+                "that `memory export` wrote"
             ) from None
         known = set(self._observations(named(user)))
         rows = [_row(user, seen) for seen in export.observations if seen not in known]

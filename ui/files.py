@@ -89,7 +89,8 @@ def retouch_photo(
     """Write one photo, retouched, to `image`; returns the last reply, and all that was said.
 
     Raises:
-        NothingToDo: understood, but nothing was changed; `NoWish` where nothing was looked for.
+        NothingToDo: understood, but nothing was changed; `NoWish` where nothing was to be looked
+            for.
     """
     session = agent.open(photo, user=user, ask=False, save_to=image)
     reply, text = _obey(session, request, region_mask)
@@ -104,7 +105,7 @@ def _obey(session: Session, request: str, region_mask: Path | None) -> tuple[Rep
 
     Raises:
         NothingToDo: nothing was filled, or there was nothing to fill and nothing was changed;
-            `NoWish` where nothing was looked for.
+            `NoWish` where nothing was to be looked for.
     """
     said = []
     if region_mask is not None:
@@ -116,7 +117,7 @@ def _obey(session: Session, request: str, region_mask: Path | None) -> tuple[Rep
         reply = session.say(request)
         if reply.exit_code and not said:
             text = reply.text if reply.saved is None else "Nothing was changed."
-            raise NothingToDo(text) if reply.missed else NoWish(text)
+            raise NothingToDo(text) if reply.sought else NoWish(text)
         said.append(reply.text)
     return reply, " ".join(said)
 

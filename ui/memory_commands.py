@@ -102,7 +102,7 @@ def import_memory(
     try:
         count = load_memory().import_(user, read_json(file))
     except PreferenceError as error:
-        raise FreckleError(f"{file}: {error}; name a file that `memory export` wrote") from error
+        raise FreckleError(f"{file} cannot be imported: {error}") from error
     print(f"Added {count} observations to what is remembered about {user}.")
 
 

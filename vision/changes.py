@@ -12,11 +12,12 @@ from vision.engine import FOUND
 from vision.grain import borrowed_grain
 from vision.keeping import forbidden, withheld
 from vision.plan import Edit, Fill, Keep
-from vision.vocabulary import FINE_KINDS, NETWORK_KINDS
+from vision.vocabulary import FINE_KINDS, NETWORK_KINDS, SKIN_KINDS
 
 if TYPE_CHECKING:
     from vision.pipeline import FaceAnalysis
 
+_MARKS = [NETWORK_KINDS.index(kind) for kind in NETWORK_KINDS if kind not in SKIN_KINDS]
 PORES = NETWORK_KINDS.index("pores")
 
 
@@ -39,7 +40,9 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
             # Of a pixel that shows them pores own a part only; of its grain they are all.
             at = asked.index(PORES)
             wished = np.minimum(gates[at] / FOUND, wanted.strengths[PORES])
-            rough = np.maximum(rough, wished)
+            others = [k for k in _MARKS if k not in asked]
+            spared = np.clip(found.owners[others].max(axis=0) / FOUND, 0, 1)
+            rough = np.maximum(rough, wished * (1 - spared))
     fine = np.maximum(fine, rough)
     shut = forbidden(face, edits, keeps)
     return compose.CropChange(gate, change, shut, fine, face.grain, rough if rough.any() else None)

@@ -31,7 +31,8 @@ class CropChange:
         gate: (512, 512) float32 0..1, how far each pixel is edited.
         change: (512, 512, 3) float32, added to sRGB values in 0..1 (gate included).
         forbidden: (512, 512) float32, above 0 where nothing may change; None for nowhere.
-        fine: (512, 512) float32, the part of the gate that belongs to marks with fine edges.
+        fine: (512, 512) float32 0..1, how far detail beyond the skin's own grain is taken away: the
+            part of the gate that belongs to marks with fine edges, and what is `rough`.
         grain: of the skin; None where the photo is no finer than the crop.
         rough: (512, 512) float32 0..1, how far pores are asked away, which are a part of the grain.
     """

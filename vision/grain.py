@@ -76,7 +76,8 @@ class BorrowedGrain:
         left: int,
         rough: np.ndarray | None = None,
     ) -> np.ndarray:
-        """As of `Grain`: all detail, less what is put in its place; pores are part of neither."""
+        """As of `Grain`: all detail, less what is put in its place; no pores are asked away where
+        skin is filled in."""
         rows, columns = (
             (np.arange(size) + start) % len(self.tile)
             for size, start in zip(values.shape[:2], (top, left), strict=True)

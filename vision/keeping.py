@@ -52,15 +52,20 @@ def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
     for keep in keeps:
         if wins(edit, keep):
             continue
-        if keep.mask is None and _kind(face, keep) in SKIN_KINDS:
-            if _kind(face, edit) == _kind(face, keep):
-                held = np.maximum(held, (face.place(keep.where, keep.side) > 0.02) * 1.0)
+        if of_skin(face, keep):
+            if kind_of(face, edit) == kind_of(face, keep):
+                held = np.maximum(held, face.place(keep.where, keep.side))
         else:
             held = np.maximum(held, compose.soften(keep_area(face, keep)))
     return held
 
 
-def _kind(face: FaceAnalysis, thing: Edit | Keep) -> str:
+def of_skin(face: FaceAnalysis, keep: Keep) -> bool:
+    """Whether a keep is of what skin is like all over, which holds back edits of that alone."""
+    return keep.mask is None and kind_of(face, keep) in SKIN_KINDS
+
+
+def kind_of(face: FaceAnalysis, thing: Edit | Keep) -> str:
     """The kind that is meant: of the user's own words the nearest one that is known."""
     own = thing.what == "other" and thing.phrase
     return face.marks("other", thing.phrase).kind if own else thing.what

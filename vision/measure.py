@@ -10,12 +10,20 @@ import cv2
 import numpy as np
 
 from vision import engine, identity
+from vision.changes import face_change
 from vision.fill import coverage
-from vision.keeping import protected, protected_from_tones, withheld
+from vision.keeping import (
+    kind_of,
+    of_skin,
+    protected,
+    protected_from_tones,
+    wins,
+    withheld,
+)
 from vision.marked import unpack
 from vision.photo import Photo
 from vision.pipeline import SEVERE, Analysis, FaceAnalysis, Rendering
-from vision.plan import Keep, Plan
+from vision.plan import Edit, Keep, Plan
 from vision.tone_map import ToneMeasure, blocks, kept_masks
 from vision.vocabulary import NETWORK_KINDS
 
@@ -48,7 +56,8 @@ class FillMeasure(EditMeasure):
 @dataclass(frozen=True)
 class KeepMeasure:
     """One keep: `found` share of the face area that it protects, and the largest change of any
-    channel value inside it, in the photo's own depth."""
+    channel value inside it, in the photo's own depth. A keep of `SKIN_KINDS`, which are all over
+    the skin, holds back edits of them alone: `max_change` is what those would do there."""
 
     found: float
     max_change: int
@@ -152,6 +161,8 @@ def _fills(
 def _keep(analysis: Analysis, keep: Keep, plan: Plan, after: Photo) -> KeepMeasure:
     face, before = analysis.faces[keep.face], analysis.photo
     edits = [edit for edit in plan.edits if edit.face == keep.face]
+    if of_skin(face, keep):
+        return _keep_of_skin(face, keep, edits, np.iinfo(before.pixels.dtype).max)
     area = (protected_from_tones if plan.tones else protected)(face, keep, edits)
     height, width = before.pixels.shape[:2]
     x0, y0, x1, y1 = bounds = face.alignment.bounds(height, width)
@@ -161,6 +172,18 @@ def _keep(analysis: Analysis, keep: Keep, plan: Plan, after: Photo) -> KeepMeasu
     if plan.tones:
         change = max(change, _change_on_photo(analysis, keep, after))
     return KeepMeasure(float(area.sum() / face.face_area), change)
+
+
+def _keep_of_skin(face: FaceAnalysis, keep: Keep, edits: list[Edit], most: int) -> KeepMeasure:
+    place = face.place(keep.where, keep.side) > 0.5
+    for edit in edits:
+        if wins(edit, keep):
+            place = place & (face.place(edit.where, edit.side) < 0.02)
+    own = [edit for edit in edits if kind_of(face, edit) == kind_of(face, keep)]
+    change = face_change(face, own, [keep]).change[place] if own else np.zeros(1)
+    shown = face.marks(keep.what, keep.phrase).area & place
+    largest = int(np.rint(most * np.abs(change).max(initial=0)))
+    return KeepMeasure(float(shown.sum() / face.face_area), largest)
 
 
 def _change_on_photo(analysis: Analysis, keep: Keep, after: Photo) -> int:

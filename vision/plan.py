@@ -63,10 +63,11 @@ _POINTERS = frozenset("a an her his my our that the their these this those your"
 def same_thing(one: Edit | Keep, other: Edit | Keep) -> bool:
     """Whether both are about the same kind, of "other" about what the same words name: "my bruise"
     is "the bruise"."""
-    return (one.what, _name(one.phrase)) == (other.what, _name(other.phrase))
+    return (one.what, bare(one.phrase)) == (other.what, bare(other.phrase))
 
 
-def _name(phrase: str | None) -> str | None:
+def bare(phrase: str | None) -> str | None:
+    """A name without what may stand before it."""
     if phrase is None:
         return None
     words = phrase.casefold().split()
@@ -108,8 +109,9 @@ class Plan:
 
     Of one kind, a later edit wins where two overlap; strength 0 brings the original back there.
     A keep beats an edit where both claim a pixel; an edit whose place is a true part of that of
-    the keep of its own kind wins there ("keep the moles but remove the one on the chin"). Marked
-    pixels are filled instead of edited; a keep that beats the edits there beats the fill, too.
+    the keep of its own kind wins there ("keep the moles but remove the one on the chin"); a keep of
+    `SKIN_KINDS`, which are all over the skin, beats edits of them alone. Marked pixels are filled
+    instead of edited; a keep that beats the edits there beats the fill, too.
     Tones come last, on the healed photo; keeps beat them all but at their openings.
     """
 

@@ -146,6 +146,8 @@ def test_what_a_message_says_before_it_forgets_is_not_learnt(opened, memory):
     forget = {"do": "forget", "what": "freckles"}
     talk.do(freckles, {**freckles, "what": "moles"}, forget)
     assert kinds(memory) == [("moles", "keep", "explicit")]
+    talk.do({"do": "adjust", "what": "last", "delta": -0.1}, {"do": "forget", "what": "wrinkles"})
+    assert "wrinkles" not in {kind for kind, _, _ in kinds(memory)}
     talk.do(FORGET, freckles)
     assert kinds(memory) == [("freckles", "keep", "explicit")]
 

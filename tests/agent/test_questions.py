@@ -141,7 +141,8 @@ def test_an_answer_that_is_not_understood_is_asked_for_once_more(opened, confide
     ("answer", "faces"),
     [
         ("1 to 3", {0, 1, 2}), ("faces 2-4", {1, 2, 3}), ("1, 3", {0, 2}), ("1 3", {0, 2}),
-        ("the left and the second", {0, 1}), ("all four", {0, 1, 2, 3}),
+        ("the left and the second", {0, 1}), ("all four", {0, 1, 2, 3}), ("1st 2nd", {0, 1}),
+        ("the woman on the left and the one on the right", {0, 3}),
     ],
 )  # fmt: skip
 def test_several_faces_are_named_as_a_list_or_a_reach(opened, answer, faces):
@@ -152,7 +153,15 @@ def test_several_faces_are_named_as_a_list_or_a_reach(opened, answer, faces):
 
 
 @pytest.mark.parametrize(
-    "answer", ["the last two", "second to last", "face 1 of 4", "number 2 on the right"]
+    "answer",
+    [
+        "the last two",
+        "second to last",
+        "face 1 of 4",
+        "number 2 on the right",
+        "them",
+        "1 through 99999999999",
+    ],
 )
 def test_one_name_of_several_words_is_not_taken_for_several_faces(opened, answer):
     talk = opened(*[{"acne": ["chin"]}] * 4)

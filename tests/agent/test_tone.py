@@ -327,3 +327,17 @@ def test_a_darker_face_in_a_brighter_photo_becomes_less_dark(talk):
     talk.do(tone(-0.3, "face"))
     talk.do({"do": "adjust", "what": "last", "delta": -0.1})
     assert talk.light("nose") == pytest.approx(0.4)
+
+
+def test_put_back_everything_is_as_it_was_whatever_feedback_there_was(talk):
+    for back in ({"what": "everything"}, {"what": "everything", "where": ["forehead"]}):
+        talk.do(tone(0.6, "face"))
+        talk.do({"do": "adjust", "what": "last", "delta": -0.1, "where": ["forehead"]})
+        talk.do({"do": "restore", **back})
+        assert talk.light("forehead") == 0
+        talk.do({"do": "reset"})
+    talk.do(tone(0.2, "face"))
+    talk.do({"do": "adjust", "what": "last", "delta": -0.2, "where": ["forehead"]})
+    assert talk.light("forehead") == 0
+    talk.do({"do": "adjust", "what": "last", "delta": 0.2})
+    assert talk.light("forehead") == pytest.approx(0.2)

@@ -212,3 +212,9 @@ def test_the_embedded_parser_imports_none_of_it():
 def test_an_address_that_is_none_is_told():
     with pytest.raises(FreckleError, match="qwen3@http://localhost:PORT/v1"):
         load_parser(Settings(model="qwen3@http://localhost:PORT/v1"))
+
+
+def test_words_after_an_answer_do_not_matter(server):
+    server.content = f"```json\n{json.dumps(TURN)}\n```\nIt uses {{placeholders}}."
+    parsed = load_parser(settings(server)).parse(WISH)
+    assert parsed.trouble is None and parsed.turn == Turn.model_validate(TURN)

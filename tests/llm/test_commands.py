@@ -101,5 +101,8 @@ def test_half_of_what_is_there_is_another_change_at_each_place():
     turn = read(write([draft], message), message, State(edits=edits, last=1))
     changes = [(command.where, command.delta) for command in turn.commands]
     assert changes == [(["forehead"], -0.4), (["crows_feet"], -0.1)]
+    nested = [*edits, {"what": "wrinkles", "where": ["face"], "strength": 0.4}]
+    (all_of_it,) = read(write([draft], message), message, State(edits=nested, last=2)).commands
+    assert all_of_it.where == ["face"]
     one = read(write([draft], message), message, State(edits=edits[:1], last=0))
     assert [(command.where, command.delta) for command in one.commands] == [(["forehead"], -0.4)]

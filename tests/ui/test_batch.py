@@ -429,7 +429,9 @@ def test_what_was_changed_in_a_few_words():
     )
 
 
-@pytest.mark.parametrize("request_", ["a bit less on the wrinkles", "keep my freckles", "undo"])
+@pytest.mark.parametrize(
+    "request_", ["a bit less on the wrinkles", "keep my freckles", "undo", "remove my tattoo"]
+)
 def test_feedback_and_keeps_take_nothing_away(shoot, freckle, request_):
     results = files(shoot / "out")
     outcome = freckle("batch", *places(shoot), request_)

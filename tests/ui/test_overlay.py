@@ -57,7 +57,7 @@ def overlay() -> Overlay:
 
 
 def test_every_kind_has_a_colour_that_no_other_is_mistaken_for():
-    assert set(COLOURS) == set(LEARNT_KINDS)
+    assert set(COLOURS) >= set(LEARNT_KINDS)
     seen = {kind: rgb2lab(np.array(rgb(COLOURS[kind])) / 255) for kind in COLOURS}
     for one, other in combinations(seen, 2):
         assert np.linalg.norm(seen[one] - seen[other]) > 25, (one, other)

@@ -9,6 +9,7 @@ import skimage.data
 from PIL import Image
 
 from vision import photo, pipeline
+from vision.measure import measure
 from vision.plan import Edit, Keep, Plan
 from vision.vocabulary import SKIN_KINDS
 
@@ -56,8 +57,12 @@ def test_to_keep_what_skin_is_like_all_over_holds_back_nothing_else(astronaut, k
         for keeps in ((), (Keep(kind, FACE),))
     )
     assert np.array_equal(alone, kept)
-    own = Plan((Edit(kind, FACE, 1.0),), (Keep(kind, FACE),))
-    assert np.array_equal(pipeline.render(astronaut, own).photo.pixels, astronaut.photo.pixels)
+    own = (Edit(kind, FACE, 1.0),)
+    held = Plan(own, (Keep(kind, FACE),))
+    assert np.array_equal(pipeline.render(astronaut, held).photo.pixels, astronaut.photo.pixels)
+    assert (pipeline.render(astronaut, Plan(own)).photo.pixels != astronaut.photo.pixels).any()
+    (kept,) = measure(astronaut, held, pipeline.render(astronaut, held)).kept
+    assert kept.found > 0 and kept.max_change == 0
 
 
 def test_own_words_for_pores_are_kept_as_pores_are(astronaut):

@@ -18,7 +18,7 @@ from training.evaluate.filters import FILTERS, inpaint
 from training.faces import rows
 from training.imperfections import mixture, painters
 from training.imperfections.base import Base, Layer, to_srgb
-from training.imperfections.render import amplified, base_of, own_marks, parted, shown
+from training.imperfections.render import amplified, base_of, own_marks, parted, shown, shows
 from training.painted import AREA, SALIENCE, TEXTURES
 from vision.compose import CLOSED, soften
 from vision.engine import FOUND, Found, RetouchEngine
@@ -84,7 +84,7 @@ def mixed_face(face: Base, index: int, rng: np.random.Generator) -> tuple[Base, 
     layers += mixture(base, rng, tuple(kind for kind in NETWORK_KINDS if kind not in present))
     lead = NETWORK_KINDS[index % len(NETWORK_KINDS)]
     if lead not in {layer.kind for layer in layers}:
-        theirs = [amplified(layer, rng) for layer in own if layer.kind == lead]
+        theirs = [amplified(layer, rng) for layer in own if layer.kind == lead and shows(layer)]
         layers += theirs or [painters[lead](base, rng, float(rng.uniform(0.2, 1.0)))]
     return base, paint(base, [layer for layer in layers if layer.density.any()])
 

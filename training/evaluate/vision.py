@@ -130,7 +130,8 @@ def restraint(base: Base, network: RetouchEngine) -> tuple[float, float]:
     """Mean change, of 255, of clean skin of an unpainted face of which every kind is asked away.
 
     What the face has of its own is rightly taken: the first leaves out places that look marked by
-    colour or to the network itself, whose false finds thus do not count; the second leaves out
+    colour or to the network itself, whose false finds thus do not count (but for those of pores and
+    uneven tone, of which faces are parted); the second leaves out
     those by colour alone, so that true finds which colour misses count as well.
     """
     bare = paint(base, [])

@@ -38,6 +38,7 @@ _SHADE = 20  # levels of CIE L (0..255) below the face's median
 _RED = 0.03  # mean density of a flush over the skin, from which on it is worth laying on others
 # How many samples of a face show it with what it has of its own, and how strong that is then.
 _SHOWN = {"redness": 0.5, "pores": 0.5, "uneven_tone": 0.4}
+_SEEN, _FEW = 0.02, 500  # density, and how many pixels have it, of what is worth showing
 _AMPLIFIED = {"redness": (1.0, 1.0), "pores": (0.8, 4.0), "uneven_tone": (0.7, 2.2)}
 
 
@@ -60,13 +61,19 @@ def parted(base: Base) -> tuple[Base, list[Layer]]:
 
 
 def amplified(layer: Layer, rng: np.random.Generator) -> Layer:
-    """What a face has of its own as others may have it: weaker, or up to four times as strong."""
+    """What a face has of its own as others may have it (`_AMPLIFIED`)."""
     return Layer(layer.kind, layer.density * np.float32(rng.uniform(*_AMPLIFIED[layer.kind])))
 
 
 def shown(own: list[Layer], rng: np.random.Generator) -> list[Layer]:
     """Some of what a face has of its own, more or less of it."""
-    return [amplified(layer, rng) for layer in own if rng.random() < _SHOWN[layer.kind]]
+    some = [layer for layer in own if rng.random() < _SHOWN[layer.kind]]
+    return [amplified(layer, rng) for layer in some if shows(layer)]
+
+
+def shows(layer: Layer) -> bool:
+    """Whether a layer is more than next to nothing."""
+    return bool((np.abs(layer.density).max(axis=2) > _SEEN).sum() > _FEW)
 
 
 def own_marks(base: Base) -> np.ndarray:

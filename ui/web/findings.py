@@ -17,7 +17,7 @@ from llm.commands import Turn, Who
 from ui.web.overlay import COLOURS, Overlay
 from ui.web.turns import Act
 from vision.errors import FreckleError
-from vision.vocabulary import LEARNT_KINDS, TEETH_KINDS, Kind
+from vision.vocabulary import LEARNT_KINDS, SKIN_KINDS, TEETH_KINDS, Kind
 
 if TYPE_CHECKING:
     from agent import Session
@@ -242,7 +242,7 @@ def pointed(overlay: Overlay, session: Session) -> str:
         for n in range(count)
     )
     chooser = f'<span class="faces">Faces {faces}</span>' if count > 1 else ""
-    if any(one.found for one in session.findings()):
+    if any(one.found for one in session.findings() if one.kind not in SKIN_KINDS):
         chooser = f'<button id="spot-next" data-do="next-spot">Next mark</button>{chooser}'
     if overlay.spot is None:
         marks = "Click a mark in the picture to keep or remove just that one."

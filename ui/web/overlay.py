@@ -23,7 +23,7 @@ COLOURS: dict[Kind, str] = {
     "acne": "#ff2e88", "freckles": "#ff9a1f", "moles": "#7a3cff", "dark_spots": "#8a1c7c",
     "wrinkles": "#00b8f0", "dark_circles": "#2347d9", "redness": "#e3161b", "shine": "#fff04a",
     "eye_bags": "#00c9a7", "stubble": "#1f7a3f", "yellow_teeth": "#a4e400", "scars": "#c8a2ff",
-    "pores": "#8fb8c8", "uneven_tone": "#c08a4e",
+    "pores": "#8fb8c8", "uneven_tone": "#5cff8f",
 }  # fmt: skip
 FOCUS, OTHER = (255, 255, 255), (170, 170, 170)
 _CHOSEN = (255, 255, 255)
@@ -78,7 +78,8 @@ class Overlay:
 
     def step(self) -> None:
         """Choose the next of the marks that are painted, for whoever does not point."""
-        marks = [at for kind in self._shown() for at in _tops(self._mask(kind))]
+        kinds = [kind for kind in self._shown() if kind not in SKIN_KINDS]
+        marks = [at for kind in kinds for at in _tops(self._mask(kind))]
         if marks:
             self._step = (self._step + 1) % len(marks)
             self.spot = self._session.spot_at(*self.on_photo(*marks[self._step]))
