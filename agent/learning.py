@@ -88,7 +88,7 @@ def learn_corrections(chat: Chat, turn: say.Turn, before: Conversation, deeds: D
             corrected |= {tone.attribute for tone in old - new} & {command.attribute}
     for command in turn.commands:
         if isinstance(command, say.Forget) and command.what != "everything":
-            corrected -= {command.what, *expand_kind(command.what)}  # type: ignore[arg-type]
+            corrected -= {command.what, *expand_kind(command.what)}
     if not corrected:
         return
     chat.corrected |= corrected

@@ -80,13 +80,13 @@ def overview(seen: Iterable[Observation]) -> Iterator[Preference]:
         framing: {_place_of(one): one for one in weigh(part, None)}
         for framing, part in parts.items()
     }
-    for one in weigh(seen, None):
+    for mean in weigh(seen, None):
         own = [
-            replace(there[_place_of(one)], framing=framing)
+            replace(there[_place_of(mean)], framing=framing)
             for framing, there in known.items()
-            if _place_of(one) in there
+            if _place_of(mean) in there
         ]
-        yield from [one] if all(_alike(one, other) for other in own) else own
+        yield from [mean] if all(_alike(mean, other) for other in own) else own
 
 
 def _place_of(one: Preference) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import cast
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ from vision.photo import Photo
 from vision.pipeline import SEVERE, Analysis, FaceAnalysis, Rendering
 from vision.plan import Edit, Keep, Plan
 from vision.tone_map import ToneMeasure, blocks, kept_masks
-from vision.vocabulary import NETWORK_KINDS
+from vision.vocabulary import NETWORK_KINDS, Kind
 
 # An edit is judged where at least this much of it is let through.
 IN_FORCE = 0.9
@@ -181,7 +182,7 @@ def _keep_of_skin(face: FaceAnalysis, keep: Keep, edits: list[Edit], most: int) 
             place = place & (face.place(edit.where, edit.side) < 0.02)
     own = [edit for edit in edits if kind_of(face, edit) == kind_of(face, keep)]
     change = face_change(face, own, [keep]).change[place] if own else np.zeros(1)
-    shown = face.marks(keep.what, keep.phrase).area & place
+    shown = face.marks(cast("Kind", keep.what), keep.phrase).area & place
     largest = int(np.rint(most * np.abs(change).max(initial=0)))
     return KeepMeasure(float(shown.sum() / face.face_area), largest)
 
