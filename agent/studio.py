@@ -139,13 +139,13 @@ class LocalStudio:
         from vision.faces import MODEL_SHA256
         from vision.landmarks import WEIGHTS as LANDMARKS
         from vision.minilm import SHA256 as MINILM_SHA256
-        from vision.weights_file import RETOUCH_FOLDER
+        from vision.weights_file import RETOUCH_FOLDER, SKIN_FOLDER
 
         folder = RETOUCH_FOLDER.parent
         shipped = {
             file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
             for pattern in ("*.safetensors", "*.json")  # gates and passes decide pixels, too
-            for part in (RETOUCH_FOLDER, LANDMARKS)
+            for part in (RETOUCH_FOLDER, SKIN_FOLDER, LANDMARKS)
             for file in sorted(part.glob(pattern))
         }
         words = {"all-MiniLM-L6-v2": MINILM_SHA256}  # what words of the user's own are taken for

@@ -25,7 +25,10 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
     """Gates, change and forbidden area of one face in crop space."""
     change = np.zeros((*face.skin.shape, 3), np.float32)
     gate, fine, rough = (np.zeros_like(face.skin) for _ in range(3))
-    for found, wanted in _strengths(face, edits, keeps):
+    # What skin is like all over comes last, and has the room that marks leave.
+    every = _strengths(face, edits, keeps)
+    every.sort(key=lambda one: one[0].by is not face.network)
+    for found, wanted in every:
         asked = tuple(np.flatnonzero(wanted.strengths.any(axis=(1, 2))).tolist())
         if not asked:
             continue
@@ -41,7 +44,7 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
             at = asked.index(PORES)
             wished = np.minimum(gates[at] / FOUND, wanted.strengths[PORES])
             others = [k for k in _MARKS if k not in asked]
-            spared = np.clip(found.owners[others].max(axis=0) / FOUND, 0, 1)
+            spared = np.clip(face.detected.owners[others].max(axis=0) / FOUND, 0, 1)
             rough = np.maximum(rough, wished * (1 - spared))
     fine = np.maximum(fine, rough)
     shut = forbidden(face, edits, keeps)

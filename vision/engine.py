@@ -21,8 +21,8 @@ from vision.regions import Surfaces
 from vision.retoucher import RetouchNetwork
 from vision.settings import Settings, device_of
 from vision.surroundings import skin_tone
-from vision.vocabulary import NETWORK_KINDS
-from vision.weights_file import RETOUCH_FOLDER, load_calibration, load_network
+from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS
+from vision.weights_file import RETOUCH_FOLDER, SKIN_FOLDER, load_calibration, load_network
 
 # A pixel counts as showing a kind from this ownership on.
 FOUND = 0.3
@@ -42,6 +42,7 @@ class Found:
         amplitude: (512, 512) float32, distance to clean skin, 0..1 of full scale.
         detection: the network's own answer, before the gate, kept for the retoucher.
         prompts: (K, text) the embeddings that were asked for.
+        by: the engine that says so, which heals what it found.
         words: the user's own words that one channel answers to, if any.
     """
 
@@ -49,6 +50,7 @@ class Found:
     amplitude: np.ndarray
     detection: Detection
     prompts: torch.Tensor
+    by: RetouchEngine
     words: OwnWords | None = None
 
 
@@ -77,6 +79,8 @@ class RetouchEngine:
         least_likeness: of words to the nearest kind (`prompts.understood`), below which they are
             said to mean none that is known.
         tower: name of the text tower that the words are embedded by.
+        skin: the engine of another network, which answers for `SKIN_KINDS`; None where this one
+            does (`of`).
     """
 
     def __init__(self, folder: Path = RETOUCH_FOLDER, settings: Settings | None = None):
@@ -87,9 +91,14 @@ class RetouchEngine:
         self.device = device_of(settings.device)
         self.dtype = getattr(torch, settings.dtype)
         self.network: RetouchNetwork = network.to(self.device, memory_format=torch.channels_last)
+        self.skin: RetouchEngine | None = None
         self.kinds = network.config.kinds
         self.prompts = prompts.to(self.device)
         self._lock = threading.Lock()
+
+    def of(self, kind: str) -> RetouchEngine:
+        """The engine that answers for a kind."""
+        return self.skin if self.skin is not None and kind in SKIN_KINDS else self
 
     @torch.inference_mode()
     def detect(self, crop: np.ndarray, on: Surfaces, words: OwnWords | None = None) -> Found:
@@ -113,7 +122,7 @@ class RetouchEngine:
         for kind, owner in zip(self.kinds, owners, strict=True):
             owner *= on.of(kind)
         amplitude = found.amplitude[0, 0].float().cpu().numpy()
-        return Found(owners, amplitude, found, prompts, words)
+        return Found(owners, amplitude, found, prompts, self, words)
 
     def heal(self, crop: np.ndarray, on: Surfaces, found: Found, asked: tuple[int, ...]) -> Healing:
         """Take the asked channels away; `found` is the detection on `crop`, as in `detect`.
@@ -198,7 +207,7 @@ class RetouchEngine:
 
 
 def engine(settings: Settings | None = None) -> RetouchEngine:
-    """The process-wide engine with the shipped weights on a device.
+    """The process-wide engine with the shipped weights on a device, and that for the skin in it.
 
     Raises:
         FreckleError: they know other kinds than this version, which names channels by them.
@@ -209,9 +218,11 @@ def engine(settings: Settings | None = None) -> RetouchEngine:
 
 @lru_cache
 def _shipped(device: str, dtype: Literal["float32", "bfloat16"]) -> RetouchEngine:
-    shipped = RetouchEngine(settings=Settings(device=device, dtype=dtype))
-    if shipped.kinds != NETWORK_KINDS:
-        raise FreckleError(f"{RETOUCH_FOLDER} knows other kinds; reinstall freckle")
+    settings = Settings(device=device, dtype=dtype)
+    shipped, shipped.skin = (RetouchEngine(one, settings) for one in (RETOUCH_FOLDER, SKIN_FOLDER))
+    for one, folder in ((shipped, RETOUCH_FOLDER), (shipped.skin, SKIN_FOLDER)):
+        if one.kinds != NETWORK_KINDS:
+            raise FreckleError(f"{folder} knows other kinds; reinstall freckle")
     return shipped
 
 

@@ -108,10 +108,10 @@ def _edit(face: FaceAnalysis, number: int, plan: Plan, crop: np.ndarray, seen: d
     area = marks.area & (face.place(edit.where, edit.side) > 0.5)
     if not area.any():
         return EditMeasure(0.0, 0.0, 0.0, 0.0)
-    key = (id(face), edit.phrase if edit.what == "other" else None)
+    before = face.found_for(edit.what, edit.phrase)
+    key = (id(face), id(before))
     if key not in seen:
-        words = face.found_for(edit.what, edit.phrase).words
-        seen[key] = face.network.detect(crop, face.surfaces, words)
+        seen[key] = before.by.detect(crop, face.surfaces, before.words)
     found = seen[key]
     owner = found.owners[NETWORK_KINDS.index(marks.kind)]
     severity = np.clip(owner * found.amplitude / SEVERE, 0, 1)

@@ -126,6 +126,11 @@ class FaceAnalysis:
         return self.network.detect(self.crop, self.surfaces)
 
     @cached_property
+    def skin_detected(self) -> engine.Found:
+        """By the engine that answers for what skin is like all over."""
+        return self.network.of(SKIN_KINDS[0]).detect(self.crop, self.surfaces)
+
+    @cached_property
     def identity(self) -> np.ndarray:
         """(128,) what `vision.identity` says of the face as it was."""
         return identity.embed(self.crop)
@@ -154,14 +159,15 @@ class FaceAnalysis:
     def found_for(self, kind: Kind, phrase: str | None) -> engine.Found:
         """The detection whose channels answer to this kind or these words."""
         if kind in LEARNT_KINDS:
-            return self.detected
+            return self.skin_detected if kind in SKIN_KINDS else self.detected
         if kind != "other" or not phrase:
             raise KindNotLearnt(f"I have not learnt to see {kind.replace('_', ' ')} yet")
         if phrase not in self._own_words:
             words = engine.own_words(phrase, self.network.tower)
             if words.likeness < self.network.least_likeness or words.kind not in LEARNT_KINDS:
                 raise KindNotLearnt(f"I do not know what “{phrase}” looks like yet")
-            self._own_words[phrase] = self.network.detect(self.crop, self.surfaces, words)
+            network = self.network.of(words.kind)
+            self._own_words[phrase] = network.detect(self.crop, self.surfaces, words)
         return self._own_words[phrase]
 
     def place(self, where: tuple[Region, ...], side: Side | None = None) -> np.ndarray:
@@ -195,7 +201,7 @@ class FaceAnalysis:
         the next strength (up to 60 MB, where all kinds are asked)."""
         kept, healing = self._healings.get(id(found), ((), None))
         if healing is None or kept != asked:
-            healing = self.network.heal(self.crop, self.surfaces, found, asked)
+            healing = found.by.heal(self.crop, self.surfaces, found, asked)
             self._healings[id(found)] = asked, healing
         return healing
 

@@ -39,7 +39,7 @@ NETWORK_KINDS: tuple[Kind, ...] = (
 
 # Of these, kinds that the shipped weights hardly find on faces they never saw (average precision
 # below 0.25): asked for one, Freckle says that it cannot see it yet, not that there is none.
-UNRELIABLE_KINDS: tuple[Kind, ...] = ("scars", "pores", "uneven_tone")
+UNRELIABLE_KINDS: tuple[Kind, ...] = ("scars",)
 
 # Kinds that can be asked for.
 LEARNT_KINDS: tuple[Kind, ...] = tuple(k for k in NETWORK_KINDS if k not in UNRELIABLE_KINDS)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vision.retoucher import RetouchNetwork
 
 RETOUCH_FOLDER = Path(__file__).parent / "weights" / "retouch"
+# Of the network that finds what skin is like all over (`vocabulary.SKIN_KINDS`).
+SKIN_FOLDER = Path(__file__).parent / "weights" / "skin"
 # Of the shipped tower. From here on the nearest kind is the right one four times in five, by a
 # logistic fit on phrases each against all others and on things that are no imperfection, 5 % of
 # what is said (`training.evaluate.detection`).

@@ -296,14 +296,15 @@ def precisions(
     base: Base, truth: Truth, network: RetouchEngine, taken: Mapping[str, Sequence[OwnWords]]
 ) -> Iterator[tuple[str, float, float]]:
     """Every painted kind of a face with its precision by prompt, and the mean of that by words."""
-    plain = network.detect(truth.crop, base.surfaces)
     for kind, without in truth.without.items():
         on = base.surfaces.of(kind) > 0.5
         inside = area_of(kind, np.abs(without - truth.painted).mean(axis=2))[on]
         if inside.sum() < FEW:
             continue
+        plain = network.of(kind).detect(truth.crop, base.surfaces)
         answers = (
-            (network.detect(truth.crop, base.surfaces, one), one.kind) for one in taken[kind]
+            (network.of(one.kind).detect(truth.crop, base.surfaces, one), one.kind)
+            for one in taken[kind]
         )
         prompt, *own = (
             average_precision(found.owners[network.kinds.index(name)][on], inside)

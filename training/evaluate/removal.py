@@ -22,7 +22,7 @@ from training.imperfections.render import amplified, base_of, own_marks, parted,
 from training.painted import AREA, SALIENCE, TEXTURES
 from vision.compose import CLOSED, soften
 from vision.engine import FOUND, Found, RetouchEngine
-from vision.vocabulary import NETWORK_KINDS
+from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS
 
 Numbers = dict[str, dict[str, float]]
 MASK = 4 / 255  # paint that changes a pixel by this much (mean of channels) is inside its mask
@@ -128,18 +128,33 @@ def freckle(engine: RetouchEngine, kept: str | None = None) -> Remover:
     """Our network, told the kinds and not the places; what it finds of a kind that is `kept` stays
     untouched, as by a plan's keep (`vision.keeping`)."""
 
-    last: tuple[Truth | None, Found | None] = (None, None)  # asked again of the same face
+    last: Truth | None = None
+    seen: dict[int, Found] = {}  # asked again of the same face
+
+    def found_by(one: RetouchEngine, truth: Truth, base: Base) -> Found:
+        nonlocal last
+        if last is not truth:
+            last = truth
+            seen.clear()
+        if id(one) not in seen:
+            seen[id(one)] = one.detect(truth.crop, base.surfaces)
+        return seen[id(one)]
 
     def remove(truth: Truth, base: Base, asked: tuple[str, ...]) -> np.ndarray:
-        nonlocal last
-        if last[0] is not truth:
-            last = truth, engine.detect(truth.crop, base.surfaces)
-        found = last[1]
-        channels = tuple(engine.kinds.index(kind) for kind in asked)
-        healing = engine.heal(truth.crop, base.surfaces, found, channels)
-        gate, change = healing.gates.sum(axis=0), healing.changes.sum(axis=0)
+        gate, change = np.zeros_like(base.skin), np.zeros_like(truth.painted)
+        for skin in (False, True):  # in this order, as in `vision.changes`
+            kinds = [kind for kind in asked if (kind in SKIN_KINDS) == skin]
+            if not kinds:
+                continue
+            one = engine.of(kinds[0])
+            channels = tuple(one.kinds.index(kind) for kind in kinds)
+            healing = one.heal(truth.crop, base.surfaces, found_by(one, truth, base), channels)
+            room = 1 - gate if one is not engine else 1.0
+            gate = gate + room * healing.gates.sum(axis=0)
+            change = change + np.expand_dims(room, -1) * healing.changes.sum(axis=0)
         if kept:
-            marks = found.owners[engine.kinds.index(kept)] > FOUND
+            one = engine.of(kept)
+            marks = found_by(one, truth, base).owners[one.kinds.index(kept)] > FOUND
             left = 1 - soften(marks.astype(np.float32))
             gate, change = left * gate, left[..., None] * change
         return stored(truth.painted + (gate[..., None] > CLOSED) * change)

@@ -111,12 +111,13 @@ def precisions(truth: Truth, base: Base, network: RetouchEngine) -> Numbers:
     """Of every painted kind's map, over its surface (of texture, for its area): average precision
     per pixel, and the IoU of what counts as found with the true mask. What the face brought along,
     by its colour, is left out beside the paint: nobody knows whose it is."""
-    found = network.detect(truth.crop, base.surfaces)
+    founds = {one: one.detect(truth.crop, base.surfaces) for one in map(network.of, truth.without)}
     numbers, own = {}, own_marks(base)
     for kind, image in truth.without.items():
         inside = area_of(kind, np.abs(image - truth.painted).mean(axis=2))
         on = (base.surfaces.of(kind) > 0.5) & (inside | ~own)
         if inside[on].any():
+            found = founds[network.of(kind)]
             owner, mask = found.owners[network.kinds.index(kind)][on], inside[on]
             shown = owner > FOUND
             numbers[kind] = {
@@ -146,18 +147,18 @@ def restraint(base: Base, network: RetouchEngine) -> tuple[float, float]:
 
 def falls(truth: Truth, base: Base, network: RetouchEngine) -> list[bool]:
     """Of each painted kind, whether severity as the detector sees it never rises with strength."""
-    found = network.detect(truth.crop, base.surfaces)
     results = []
     for kind in truth.without:
-        channel = network.kinds.index(kind)
+        one, channel = network.of(kind), network.kinds.index(kind)
+        found = one.detect(truth.crop, base.surfaces)
         area = found.owners[channel] > CLOSED
         if not area.any():
             continue
-        healing = network.heal(truth.crop, base.surfaces, found, (channel,))
+        healing = one.heal(truth.crop, base.surfaces, found, (channel,))
         severities = [float((found.owners[channel] * found.amplitude)[area].mean())]
         for strength in STRENGTHS[1:]:
             image = np.clip(truth.painted + strength * healing.changes[0], 0, 1) * 255
-            again = network.detect(image, base.surfaces)
+            again = one.detect(image, base.surfaces)
             severities.append(float((again.owners[channel] * again.amplitude)[area].mean()))
         results.append(bool((np.diff(severities) <= 0).all()))
     return results
