@@ -8,6 +8,7 @@ and the likeness from which the text tower's nearest kind can be trusted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -24,32 +25,39 @@ from vision.detector import Gate
 from vision.engine import RetouchEngine
 from vision.errors import FreckleError
 from vision.prompts import PHRASES, text_tower
-from vision.vocabulary import NETWORK_KINDS
+from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS
 from vision.weights_file import RETOUCH_FOLDER, save_calibration
 
 # Wider open than this, "found" would claim half a face for a sheen.
 OPENNESS = (-0.5, 0.0, 0.5)
+# What skin is like all over is on half a face.
+SKIN_OPENNESS = (*OPENNESS, 1.0)
 PASSES = 2
 Choice = tuple[float, int]
 
 
 def calibrate(
-    data: Path, folder: Path, faces: int = 24, seed: int = 11
+    data: Path,
+    folder: Path,
+    faces: int = 24,
+    seed: int = 11,
+    only: Sequence[str] = NETWORK_KINDS,
 ) -> dict[str, dict[Choice, float]]:
     """Share of the painted error that remains on the skin, per kind, openness and passes.
 
     Squared errors, in the geometric mean over faces, so that faint and strong marks count alike;
     below 1 the edit does more good than harm. The choice for each kind is written into `folder`;
-    a kind that was on none of the faces is missing from the scores, and keeps its gate as trained.
+    a kind that was on none of the faces, or is not among `only`, is missing from the scores, and
+    keeps its gate as trained.
 
     Raises:
         FreckleError: there are no validation faces in `data`.
     """
     engine = RetouchEngine(folder)
     rng = np.random.default_rng(seed)
-    choices = list(product(OPENNESS, range(1, PASSES + 1)))
     remains: dict[str, dict[Choice, list[float]]] = {
-        kind: {choice: [] for choice in choices} for kind in NETWORK_KINDS
+        kind: {choice: [] for choice in product(_openness(kind), range(1, PASSES + 1))}
+        for kind in NETWORK_KINDS
     }
     held_out = [row for row in rows(data, split="val") if row.path.parent.name == "faces"]
     if not held_out:
@@ -59,6 +67,8 @@ def calibrate(
         crop = truth.crop
         own = seen(engine, base) | own_marks(base)
         for kind, target in truth.without.items():
+            if kind not in only:
+                continue
             wanted = target - truth.painted
             # What the face brought along is rightly taken, too, but nobody knows what is below.
             judged = (~own | wanted.any(axis=2))[..., None]
@@ -66,7 +76,7 @@ def calibrate(
             if before < 1e-7:
                 continue
             asked = (NETWORK_KINDS.index(kind),)
-            for openness in OPENNESS:
+            for openness in _openness(kind):
                 engine.gate = _gate({kind: (openness, 1)})
                 found = engine.detect(crop, base.surfaces)
                 steps = engine.heal_in_passes(crop, base.surfaces, found, asked, (PASSES,))
@@ -92,6 +102,10 @@ def least_likeness(tower: str) -> float:
     return float(np.clip(fit(known, NONE_SHARES[0])["least"], 0, 1))
 
 
+def _openness(kind: str) -> tuple[float, ...]:
+    return SKIN_OPENNESS if kind in SKIN_KINDS else OPENNESS
+
+
 def _gate(chosen: dict[str, Choice]) -> Gate:
     """A gate with these choices, and as trained for all other kinds."""
     openness, passes = zip(*(chosen.get(kind, (0.0, 1)) for kind in NETWORK_KINDS), strict=True)
@@ -112,12 +126,18 @@ def main(
     data: Annotated[Path, typer.Option(help="folder with manifest.csv and landmarks.npz")],
     folder: Annotated[Path, typer.Option(help="weights to calibrate")] = RETOUCH_FOLDER,
     faces: Annotated[int, typer.Option(help="validation faces to paint")] = 24,
+    only: Annotated[list[str] | None, typer.Option(help="kinds to choose for, all without")] = None,
 ) -> None:
     """Choose the gate on validation faces and store it with the weights."""
-    chosen = calibrate(data, folder, faces)
+    wanted = only or list(NETWORK_KINDS)
+    if unknown := set(wanted) - set(NETWORK_KINDS):
+        raise FreckleError(
+            f"there is no kind {unknown.pop()}: choose of {', '.join(NETWORK_KINDS)}"
+        )
+    chosen = calibrate(data, folder, faces, only=wanted)
     for kind, scores in chosen.items():
         print(kind, ", ".join(f"{o:+.1f} x{n}: {score:.3f}" for (o, n), score in scores.items()))
-    if unseen := set(NETWORK_KINDS) - set(chosen):
+    if unseen := set(wanted) - set(chosen):
         print(f"on none of the faces, and left as trained: {', '.join(sorted(unseen))}")
 
 

@@ -69,6 +69,8 @@ class VisionTraining:
         mix: share of what the run learnt in the weights that are written; the rest are those that
             it began with. An average of weights keeps some of what each is better at (Wortsman et
             al. 2022).
+        last: whether the weights that are written are those of the last step, not their running
+            average over some 500 steps, in which a short run still has a part of its beginning.
         losses: their weights.
         network: sizes and mechanisms.
     """
@@ -87,6 +89,7 @@ class VisionTraining:
     shaken: float = 0.3
     paired: float = 0.1
     mix: float = 1.0
+    last: bool = False
     losses: LossWeights = field(default_factory=LossWeights)
     network: NetworkConfig = field(default_factory=NetworkConfig)
 

@@ -81,7 +81,7 @@ def train(
 
     def save(average: VisionLearner) -> None:
         written = RetouchNetwork(options.network)
-        learnt = average.network.state_dict()
+        learnt = (learner if options.last else average).network.state_dict()
         written.load_state_dict(
             {name: value.to(learnt[name]).lerp(learnt[name], options.mix)
              for name, value in begun.items()}
@@ -104,7 +104,7 @@ def _same_run(file: Path, options: VisionTraining) -> None:
     now = json.loads(json.dumps(asdict(options)))
     begun = json.loads(file.read_text()) if file.exists() else now
     for name, value in now.items():
-        if name not in ("minutes", "steps", "mix") and begun.get(name) != value:
+        if name not in ("minutes", "steps", "mix", "last") and begun.get(name) != value:
             raise FreckleError(f"{file.parent} is a run with another {name}; give another --run")
     file.write_text(json.dumps(now, indent=1))
 
@@ -223,6 +223,9 @@ def main(
         float,
         typer.Option(min=0, max=1, help="share of this run in the weights, beside --teacher's"),
     ] = VisionTraining.mix,
+    last: Annotated[
+        bool, typer.Option(help="write the last step's weights, not their running average")
+    ] = False,
     seed: Annotated[int, typer.Option(help="of painting, crops and weights")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
@@ -234,7 +237,7 @@ def main(
     )  # fmt: skip
     weights = _weights(weight or [])
     options = VisionTraining(
-        minutes, steps, variants, share, seed, rate, joint=joint, mix=mix,
+        minutes, steps, variants, share, seed, rate, joint=joint, mix=mix, last=last,
         losses=LossWeights(**weights), network=network,
     )  # fmt: skip
     teachers = Teachers(

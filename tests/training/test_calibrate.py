@@ -72,7 +72,8 @@ def test_the_choice_is_stored_and_what_never_came_stays_as_trained(base, tmp_pat
     copy_weights(tmp_path)
     monkeypatch.setattr(calibrate, "rows", lambda data, split: [ROW])
     monkeypatch.setattr(calibrate, "base_of", lambda row: base)
-    monkeypatch.setattr(calibrate, "OPENNESS", (0.5,))
+    for name in ("OPENNESS", "SKIN_OPENNESS"):
+        monkeypatch.setattr(calibrate, name, (0.5,))
     monkeypatch.setattr(calibrate, "PASSES", 1)
     monkeypatch.setattr(calibrate, "least_likeness", lambda tower: 0.5)
     scores = calibrate.calibrate(tmp_path, tmp_path, faces=1)
@@ -81,3 +82,8 @@ def test_the_choice_is_stored_and_what_never_came_stays_as_trained(base, tmp_pat
     assert least == 0.5
     openness = dict(zip(NETWORK_KINDS, gate.openness, strict=True))
     assert {kind for kind, offset in openness.items() if offset} == set(scores)
+    (kind, *_) = scores
+    copy_weights(tmp_path)
+    assert set(calibrate.calibrate(tmp_path, tmp_path, faces=1, only=[kind])) == {kind}
+    openness = dict(zip(NETWORK_KINDS, load_calibration(tmp_path)[0].openness, strict=True))
+    assert {kind for kind, offset in openness.items() if offset} == {kind}

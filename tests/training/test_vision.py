@@ -121,6 +121,11 @@ def test_weights_can_be_an_average_with_the_teachers(folder, tmp_path, options, 
     torch.testing.assert_close(
         states[1], (states[0] + states[2]) / 2, atol=float(learnt) / 50, rtol=0
     )
+    file = training.train(
+        tmp_path, run, tmp_path / "out", replace(options, steps=30, last=True), tmp_path / "teacher"
+    )
+    last = load_network(file.parent)[0].state_dict()["detector.none"]
+    assert (last - states[0]).abs().max() > 2 * learnt
 
 
 def test_a_teacher_of_fewer_kinds_is_grown(tiny):
