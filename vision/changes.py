@@ -12,12 +12,12 @@ from vision.engine import FOUND
 from vision.grain import borrowed_grain
 from vision.keeping import forbidden, withheld
 from vision.plan import Edit, Fill, Keep
-from vision.vocabulary import FINE_KINDS, NETWORK_KINDS, SKIN_KINDS
+from vision.vocabulary import FINE_KINDS, LEARNT_KINDS, NETWORK_KINDS, PERMANENT_KINDS
 
 if TYPE_CHECKING:
     from vision.pipeline import FaceAnalysis
 
-_MARKS = [NETWORK_KINDS.index(kind) for kind in NETWORK_KINDS if kind not in SKIN_KINDS]
+_PERMANENT = [NETWORK_KINDS.index(kind) for kind in PERMANENT_KINDS if kind in LEARNT_KINDS]
 PORES = NETWORK_KINDS.index("pores")
 
 
@@ -28,6 +28,7 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
     # What skin is like all over comes last, and has the room that marks leave.
     every = _strengths(face, edits, keeps)
     every.sort(key=lambda one: one[0].by is not face.network)
+    named = {k for _, one in every for k in np.flatnonzero(one.strengths.any(axis=(1, 2))).tolist()}
     for found, wanted in every:
         asked = tuple(np.flatnonzero(wanted.strengths.any(axis=(1, 2))).tolist())
         if not asked:
@@ -35,6 +36,8 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
         healing = face.healing(found, asked)
         gates, shares = _worked(wanted.of(asked), healing)
         room = 1 - gate  # what one detection healed is not healed again by another
+        if found.by is not face.network:
+            room = room * (1 - _spared(face, named))
         change += room[..., None] * (shares[..., None] * healing.changes).sum(axis=0)
         is_fine = [NETWORK_KINDS[k] in FINE_KINDS for k in asked]
         fine += room * np.minimum(gates[is_fine].sum(axis=0), 1)
@@ -43,12 +46,17 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
             # Of a pixel that shows them pores own a part only; of its grain they are all.
             at = asked.index(PORES)
             wished = np.minimum(gates[at] / FOUND, wanted.strengths[PORES])
-            others = [k for k in _MARKS if k not in asked]
-            spared = np.clip(face.detected.owners[others].max(axis=0) / FOUND, 0, 1)
-            rough = np.maximum(rough, wished * (1 - spared))
+            rough = np.maximum(rough, room * wished)
     fine = np.maximum(fine, rough)
     shut = forbidden(face, edits, keeps)
     return compose.CropChange(gate, change, shut, fine, face.grain, rough if rough.any() else None)
+
+
+def _spared(face: FaceAnalysis, named: set[int]) -> np.ndarray:
+    """(512, 512) float32 0..1, where marks are that belong to the person and that nobody named: who
+    wants an even skin does not ask for the freckles on it."""
+    others = [k for k in _PERMANENT if k not in named]
+    return np.clip(face.detected.owners[others].max(axis=0, initial=0) / FOUND, 0, 1)
 
 
 @dataclass(frozen=True)

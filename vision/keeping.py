@@ -54,7 +54,10 @@ def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
             continue
         if of_skin(face, keep):
             if kind_of(face, edit) == kind_of(face, keep):
-                held = np.maximum(held, face.place(keep.where, keep.side))
+                # As soft as the place, and all of the edit where both places are the same.
+                asked = np.maximum(face.place(edit.where, edit.side), 1e-6)
+                kept = face.place(keep.where, keep.side) / asked
+                held = np.maximum(held, np.minimum(kept, 1))
         else:
             held = np.maximum(held, compose.soften(keep_area(face, keep)))
     return held

@@ -78,8 +78,9 @@ def test_the_shipped_network_takes_what_is_asked_and_not_the_rest(base, truth):
 
 
 def test_a_bare_face_is_left_alone(base):
-    unseen, plain = evaluation.restraint(base, engine())
+    unseen, plain, evened = evaluation.restraint(base, engine())
     assert 0 < unseen < plain < 4.0  # false finds of the network's own count in the second alone
+    assert 0 < evened < 4.0
 
 
 def test_the_tables_hold_what_was_measured(base, truth, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from vision import photo, pipeline
+from vision import changes, photo, pipeline
 from vision.measure import measure
 from vision.plan import Edit, Keep, Plan
 from vision.vocabulary import SKIN_KINDS
@@ -63,6 +63,16 @@ def test_to_keep_what_skin_is_like_all_over_holds_back_nothing_else(astronaut, k
     assert (pipeline.render(astronaut, Plan(own)).photo.pixels != astronaut.photo.pixels).any()
     (kept,) = measure(astronaut, held, pipeline.render(astronaut, held)).kept
     assert kept.found > 0 and kept.max_change == 0
+
+
+def test_freckles_are_no_pores_and_stay_until_they_are_named(astronaut):
+    face = astronaut.faces[0]
+    freckles = face.marks("freckles").area & (face.place(FACE) > 0.5)
+    skin = [Edit(kind, FACE, 1.0) for kind in SKIN_KINDS]
+    gate = changes.face_change(face, skin, []).gate
+    assert freckles.any() and gate.max() > 0.3 and not gate[freckles].any()
+    named = changes.face_change(face, [*skin, Edit("freckles", FACE, 1.0)], [])
+    assert (named.gate[freckles] > 0.3).all()
 
 
 def test_own_words_for_pores_are_kept_as_pores_are(astronaut):

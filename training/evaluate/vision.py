@@ -37,7 +37,7 @@ from training.imperfections.base import Base
 from training.imperfections.render import base_of, own_marks, seen
 from vision.compose import CLOSED
 from vision.engine import FOUND, RetouchEngine, engine
-from vision.vocabulary import LEARNT_KINDS, NETWORK_KINDS, PERMANENT_KINDS
+from vision.vocabulary import LEARNT_KINDS, NETWORK_KINDS, PERMANENT_KINDS, SKIN_KINDS
 
 Distance = Callable[[np.ndarray, np.ndarray], float]
 ASKED, KEPT = "acne", "freckles"  # small marks of one size, told apart by colour and shape
@@ -70,7 +70,7 @@ class Report:
     alone: dict[str, list[Numbers]] = field(default_factory=lambda: defaultdict(list))
     together: dict[str, list[dict[str, float]]] = field(default_factory=lambda: defaultdict(list))
     kept: dict[str, list[dict[str, float]]] = field(default_factory=lambda: defaultdict(list))
-    unpainted: list[tuple[float, float]] = field(default_factory=list)
+    unpainted: list[tuple[float, float, float]] = field(default_factory=list)
     monotone: list[bool] = field(default_factory=list)
 
 
@@ -127,22 +127,30 @@ def precisions(truth: Truth, base: Base, network: RetouchEngine) -> Numbers:
     return numbers
 
 
-def restraint(base: Base, network: RetouchEngine) -> tuple[float, float]:
-    """Mean change, of 255, of clean skin of an unpainted face of which every kind is asked away.
+def restraint(base: Base, network: RetouchEngine) -> tuple[float, float, float]:
+    """Mean change, of 255, of clean skin of an unpainted face, in three ways: every kind of mark
+    asked away, twice, then pores and uneven tone, of which the face is parted.
 
     What the face has of its own is rightly taken: the first leaves out places that look marked by
-    colour or to the network itself, whose false finds thus do not count (but for those of pores and
-    uneven tone, of which faces are parted); the second leaves out
-    those by colour alone, so that true finds which colour misses count as well.
+    colour or to the network itself, whose false finds thus do not count; the others leave out those
+    by colour alone, so that true finds which colour misses count as well.
     """
-    bare = paint(base, [])
-    change = np.abs(freckle(network)(bare, base, LEARNT_KINDS) - bare.painted).mean(axis=2) * 255
+    bare, remove = paint(base, []), freckle(network)
+    marks = tuple(kind for kind in LEARNT_KINDS if kind not in SKIN_KINDS)
+    changes = [
+        np.abs(remove(bare, base, asked) - bare.painted).mean(axis=2) * 255
+        for asked in (marks, SKIN_KINDS)
+    ]
     clean = (base.skin > 0.9) & ~own_marks(base)
-    unseen, plain = (
+    unseen, plain, evened = (
         float(change[where].mean()) if where.any() else np.nan
-        for where in (clean & ~seen(network, base), clean)
+        for change, where in (
+            (changes[0], clean & ~seen(network, base)),
+            (changes[0], clean),
+            (changes[1], clean),
+        )
     )
-    return unseen, plain
+    return unseen, plain, evened
 
 
 def falls(truth: Truth, base: Base, network: RetouchEngine) -> list[bool]:
@@ -294,11 +302,11 @@ def kept_table(report: Report) -> str:
 
 def restraint_lines(report: Report) -> str:
     """What is left alone, and whether more strength always means less of it."""
-    unseen, plain = np.nanmean(report.unpainted, axis=0)
+    unseen, plain, evened = np.nanmean(report.unpainted, axis=0)
     return (
-        f"Clean skin of unpainted faces, every kind asked away: changed by {unseen:.2f} of 255 on"
-        f" average where neither colour nor the network sees a mark, by {plain:.2f} where colour"
-        " sees none.\n"
+        f"Clean skin of unpainted faces, every kind of mark asked away: changed by {unseen:.2f} of"
+        f" 255 on average where neither colour nor the network sees a mark, by {plain:.2f} where"
+        f" colour sees none; pores and uneven tone asked away: by {evened:.2f} there.\n"
         f"Severity never rises with strength (0, 0.25 … 1) on {np.mean(report.monotone):.0%} of"
         f" {len(report.monotone)} edits."
     )
