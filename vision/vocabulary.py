@@ -37,9 +37,9 @@ NETWORK_KINDS: tuple[Kind, ...] = (
     "scars", "eye_bags", "pores", "uneven_tone", "stubble", "yellow_teeth",
 )  # fmt: skip
 
-# Of these, kinds that the shipped weights find too rarely on faces they never saw (average precision
-# about 0.3, a fifth taken): asked for one, Freckle says that it cannot see it yet, not that there is
-# none.
+# Of these, kinds that the shipped weights find too rarely on faces they never saw (average
+# precision about 0.3, a fifth of what is painted taken): asked for one, Freckle says that it cannot
+# see it yet, not that there is none.
 UNRELIABLE_KINDS: tuple[Kind, ...] = ("scars",)
 
 # Kinds that can be asked for.
