@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -80,11 +79,8 @@ def _whole(content: Any) -> bool:
     """Whether an answer that is text holds whole JSON: langchain completes half of one."""
     if not isinstance(content, str) or not content.strip():
         return True  # the answer came another way
-    fenced = re.search(r"```(?:json)?\s*(.*?)```", content, re.DOTALL)
-    text = fenced[1] if fenced else content
-    begin = text.find("{")
     try:
-        json.JSONDecoder().raw_decode(text, max(begin, 0))
+        json.JSONDecoder(strict=False).raw_decode(content, max(content.find("{"), 0))
     except ValueError:
         return False
     return True

@@ -71,7 +71,9 @@ def engine_that_finds(kind: str, where: np.ndarray, much: float = 0.9, little: f
 def with_minilm(**more):
     """Stands for an engine whose prompts the packaged text tower embeds."""
     config = SimpleNamespace(tower="minilm")
-    return SimpleNamespace(network=SimpleNamespace(config=config), kinds=NETWORK_KINDS, **more)
+    one = SimpleNamespace(network=SimpleNamespace(config=config), kinds=NETWORK_KINDS, **more)
+    one.of = lambda kind: one
+    return one
 
 
 def test_a_box_lands_where_the_alignment_puts_it(turned):

@@ -97,13 +97,18 @@ def test_the_tables_hold_what_was_measured(base, truth, monkeypatch):
     assert "of 255" in evaluation.restraint_lines(report)
 
 
+def engine_that_sees(owners):
+    """One network for all kinds, which finds these owners on every face."""
+    sees = SimpleNamespace(kinds=NETWORK_KINDS, detect=lambda *_: SimpleNamespace(owners=owners))
+    sees.of = lambda kind: sees
+    return sees
+
+
 def test_overlap_is_one_for_the_true_mask_and_none_for_another(base, truth):
     def sees(owner):
         owners = np.zeros((len(NETWORK_KINDS), *owner.shape), np.float32)
         owners[NETWORK_KINDS.index("moles")] = owner
-        return SimpleNamespace(
-            kinds=NETWORK_KINDS, detect=lambda *_: SimpleNamespace(owners=owners)
-        )
+        return engine_that_sees(owners)
 
     mask = np.abs(truth.without["moles"] - truth.painted).mean(axis=2) > MASK
     right, wrong = (evaluation.precisions(truth, base, sees(m))["moles"] for m in (mask, ~mask))
@@ -116,7 +121,7 @@ def test_what_a_face_brought_along_is_no_false_find(base, truth, monkeypatch):
     elsewhere = np.roll(mask, 40, axis=1) & ~mask & (base.skin > 0.5)
     owners = np.zeros((len(NETWORK_KINDS), *mask.shape), np.float32)
     owners[NETWORK_KINDS.index("moles")] = mask | elsewhere
-    sees = SimpleNamespace(kinds=NETWORK_KINDS, detect=lambda *_: SimpleNamespace(owners=owners))
+    sees = engine_that_sees(owners)
     found = []
     for own in (elsewhere, np.zeros_like(mask)):
         monkeypatch.setattr(evaluation, "own_marks", lambda base, own=own: own)

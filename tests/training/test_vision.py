@@ -206,7 +206,7 @@ def test_pairs_have_no_say_about_words(batch, tiny):
 
 @pytest.mark.parametrize("name", baselines.BASELINES)
 def test_baselines_learn_what_they_are_told(name, painted, tiny):
-    crops = next(iter(PaintedCrops(painted, 64, seed=4, batch=8)))  # with much to take away
+    crops = next(iter(PaintedCrops(painted, 64, seed=3, batch=8)))  # with much to take away
     batch = to_batch(crops, torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     learner = baselines.BaselineLearner(baselines.BASELINES[name](tiny))

@@ -85,7 +85,7 @@ def test_places_that_cannot_be_written(tmp_path):
     outputs = Outputs((), overwrite=True)
     for place, why in (
         (tmp_path / "file" / "out", "is not a folder"),
-        (tmp_path / "nowhere" / "out", "does not exist"),
+        (tmp_path / "nowhere" / "out", "cannot be found"),
         (tmp_path / "folder", "is a folder"),
     ):
         with pytest.raises(FreckleError, match=why):

@@ -21,6 +21,7 @@ from ui.web.turns import ANOTHER_WAY, BROKEN, Act
 from ui.web.views import DOUBLE_CLICK
 from vision.photo import load
 from vision.settings import Settings
+from vision.vocabulary import SKIN_KINDS
 
 ME = SimpleNamespace(session_hash="tab", username=None)
 
@@ -184,7 +185,7 @@ def test_looking_does_not_wait_for_a_turn(page, visit):
     visit.look.running = True
     asked = SimpleNamespace(_data={"kind": "moles", "value": False}, index=(1, 1))
     assert page._show(asked, ME) == page._point(asked, ME) == page._same
-    assert visit.look.overlay.hidden == {"moles"}
+    assert visit.look.overlay.hidden == {"moles", *SKIN_KINDS}
 
 
 def test_a_control_that_is_refused_is_answered_for_good(page, visit):

@@ -47,7 +47,9 @@ def test_the_overlay_paints_the_kinds_that_are_ticked_and_names_the_mark_that_is
     mia.look("Found")
     everything, shown = mia.overlay(), kinds(mia)
     assert {"wrinkles", "dark_spots"} <= set(shown)
-    for kind in shown:
+    ticked = [kind for kind in shown if mia.the(f"show-{kind}").is_checked()]
+    assert not {"pores", "uneven_tone"} & set(ticked)  # they would cover the face
+    for kind in ticked:
         show(mia, kind, False)
     nothing = mia.overlay()
     for kind in ("wrinkles", "dark_spots"):

@@ -111,13 +111,14 @@ def precisions(truth: Truth, base: Base, network: RetouchEngine) -> Numbers:
     """Of every painted kind's map, over its surface (of texture, for its area): average precision
     per pixel, and the IoU of what counts as found with the true mask. What the face brought along,
     by its colour, is left out beside the paint: nobody knows whose it is."""
-    founds = {one: one.detect(truth.crop, base.surfaces) for one in map(network.of, truth.without)}
+    engines = {id(one): one for one in map(network.of, truth.without)}
+    founds = {at: one.detect(truth.crop, base.surfaces) for at, one in engines.items()}
     numbers, own = {}, own_marks(base)
     for kind, image in truth.without.items():
         inside = area_of(kind, np.abs(image - truth.painted).mean(axis=2))
         on = (base.surfaces.of(kind) > 0.5) & (inside | ~own)
         if inside[on].any():
-            found = founds[network.of(kind)]
+            found = founds[id(network.of(kind))]
             owner, mask = found.owners[network.kinds.index(kind)][on], inside[on]
             shown = owner > FOUND
             numbers[kind] = {
