@@ -12,12 +12,14 @@ from vision.engine import FOUND
 from vision.grain import borrowed_grain
 from vision.keeping import forbidden, withheld
 from vision.plan import Edit, Fill, Keep
-from vision.vocabulary import FINE_KINDS, LEARNT_KINDS, NETWORK_KINDS, PERMANENT_KINDS
+from vision.vocabulary import FINE_KINDS, NETWORK_KINDS
 
 if TYPE_CHECKING:
     from vision.pipeline import FaceAnalysis
 
-_PERMANENT = [NETWORK_KINDS.index(kind) for kind in PERMANENT_KINDS if kind in LEARNT_KINDS]
+# Marks that belong to the person, each a dot in the skin. (Stubble is a texture, too, and is seen
+# on many a chin without any: left out, it would leave holes around the mouth.)
+_DOTS = [NETWORK_KINDS.index(kind) for kind in ("freckles", "moles")]
 PORES = NETWORK_KINDS.index("pores")
 
 
@@ -53,9 +55,9 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
 
 
 def _spared(face: FaceAnalysis, named: set[int]) -> np.ndarray:
-    """(512, 512) float32 0..1, where marks are that belong to the person and that nobody named: who
-    wants an even skin does not ask for the freckles on it."""
-    others = [k for k in _PERMANENT if k not in named]
+    """(512, 512) float32 0..1, where freckles and moles are that nobody named: who wants an even
+    skin does not ask for the freckles on it."""
+    others = [k for k in _DOTS if k not in named]
     return np.clip(face.detected.owners[others].max(axis=0, initial=0) / FOUND, 0, 1)
 
 
