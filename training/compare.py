@@ -1,13 +1,20 @@
 """What each mechanism, loss and share of the data is worth: many short runs, one table.
 
-Every variant trains from nothing on the same painted faces for the same time, the baselines too;
-none is calibrated. Finished variants are kept, so a killed comparison goes on. Short runs rank
-mechanisms by what they bring early; they do not say where each would end.
+Every variant trains on the same painted faces for the same time of the processor, so that what else
+the machine does costs none of them anything; none is calibrated. From nothing, short runs rank
+mechanisms by what they bring early, and do not say where each would end. From weights that know
+them all (`--start`), they say how much of a mechanism the rest makes up for once it is gone; only
+those can be asked so that leave the other weights a meaning.
+
+Whatever is finished is kept with its numbers: a killed comparison goes on, and several calls may
+share a folder, each with variants of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,26 +26,34 @@ import typer
 from safetensors.torch import load_file, save_file
 
 from training.baselines import BASELINES, BaselineLearner
-from training.evaluate.removal import OTHERS, Remover, Truth, freckle, stored
-from training.evaluate.vision import Report, comparison_table, evaluate
+from training.evaluate.removal import (
+    Remover,
+    Truth,
+    freckle,
+    held_out,
+    measure_all,
+    measure_kinds,
+    stored,
+)
+from training.evaluate.vision import Distance, Report, comparison_table, perceptual, precisions
 from training.imperfections.base import Base
 from training.imperfections.render import render
 from training.learner import Phrasebook, Teachers, VisionLearner
 from training.loop import Learner, run
 from training.options import LossWeights, VisionTraining
 from training.retouch_clip import load_image_tower
-from training.vision import sources
+from training.vision import grow, sources
 from vision.detector import NetworkConfig
 from vision.engine import RetouchEngine
 from vision.errors import FreckleError
 from vision.retoucher import RetouchNetwork
 from vision.vocabulary import NETWORK_KINDS
-from vision.weights_file import network_config, save_network
+from vision.weights_file import load_network, network_config, save_network
 
 MECHANISMS = {
     "without text prior": "text_prior",
-    "without instruction-driven fusion": "fusion",
     "without text-prompted detection": "prompted",
+    "without instruction-driven fusion": "fusion",
     "without target-aware attention": "target_aware",
     "without blemish-aware attention": "blemish_aware",
     "without refiner": "refiner",
@@ -46,6 +61,8 @@ MECHANISMS = {
     "without clean-skin surroundings": "surroundings",
     "without colour freed from shading": "colour",
 }
+# Without these the weights of all else would mean nothing.
+FROM_NOTHING = ("text_prior", "prompted")
 ADDED = {
     "with adversarial loss": LossWeights(adversarial=0.02, judge=1.0, unpaired=0.01),
     "with component loss": LossWeights(comp=0.5),
@@ -54,6 +71,9 @@ ADDED = {
 }
 BASELINE_FILE = "baseline.safetensors"
 SHARES = (0.01, 0.05, 0.1, 0.2)
+# A third of the pixels of a usual step: in a short run many steps bring more than large ones.
+CROPS = ((64, 16), (128, 5), (256, 1))
+OURS = "our network"
 
 
 @dataclass(frozen=True)
@@ -66,51 +86,70 @@ class Variant:
 
     @property
     def folder(self) -> str:
-        return self.name.replace(" ", "-").replace("%", "").replace("'", "")
+        return self.name.replace(" ", "-").replace("%", "").replace(",", "")
 
 
-def variants(minutes: float, seed: int) -> Iterator[Variant]:
-    """Everything that is compared, ours first."""
-    ours = VisionTraining(minutes=minutes, seed=seed)
-    yield Variant("our network", ours)
-    yield from (Variant(name, ours, name) for name in BASELINES)
+def variants(minutes: float, started: bool = False) -> Iterator[Variant]:
+    """Everything that is compared, ours first: from nothing, or `started` from weights."""
+    ours = VisionTraining(minutes=minutes, crops=CROPS, last=True)
+    if started:
+        ours = replace(ours, rate=3e-4, joint=0.0)
+    yield Variant(OURS, ours)
+    if not started:
+        yield Variant(f"{OURS}, another seed", replace(ours, seed=1))  # how much is chance
+        yield from (Variant(name, ours, name) for name in BASELINES)
     for name, mechanism in MECHANISMS.items():
-        yield Variant(name, replace(ours, network=NetworkConfig(**{mechanism: False})))
-    spoken = NetworkConfig(language_state=True)
-    yield Variant("with the language model's hidden state", replace(ours, network=spoken))
+        if not (started and mechanism in FROM_NOTHING):
+            yield Variant(name, replace(ours, network=NetworkConfig(**{mechanism: False})))
     yield from (Variant(name, replace(ours, losses=weights)) for name, weights in ADDED.items())
-    yield from (
-        Variant(f"{share:.0%} of the faces", replace(ours, share=share)) for share in SHARES
-    )
+    if not started:
+        spoken = NetworkConfig(language_state=True)
+        yield Variant("with the language model's hidden state", replace(ours, network=spoken))
+        for share in SHARES:
+            yield Variant(f"{share:.0%} of the faces", replace(ours, share=share))
 
 
-def train_variant(variant: Variant, painted: Path, folder: Path, clip: Path | None) -> Remover:
-    """Train one variant, or take what an earlier call trained; give it as a remover."""
+def train_variant(
+    variant: Variant, painted: Path, folder: Path, clip: Path | None, start: Path | None
+) -> Path:
+    """Train one variant, or take what an earlier call trained; give the folder of its weights."""
     out, done = folder / variant.folder, folder / variant.folder / "done.json"
     options = variant.options
+    told = json.loads(json.dumps({"start": _fingerprint(start), **asdict(options)}))
+    if done.exists():
+        if json.loads(done.read_text()) != told:
+            raise FreckleError(
+                f"{out} holds a run with other options; remove it or give another --run"
+            )
+        return out
     torch.manual_seed(options.seed)
     learner: Learner
     if variant.baseline:
         learner = BaselineLearner(BASELINES[variant.baseline](options.network))
-
-        def save(average: Learner) -> None:
-            state = {n: v.contiguous() for n, v in average.network.state_dict().items()}
-            save_file(state, out / BASELINE_FILE)
     else:
-        book = Phrasebook(options.network)
+        network, book = RetouchNetwork(options.network), Phrasebook(options.network)
+        if start:
+            grow(network, load_network(start)[0])
         teachers = Teachers(image_tower=load_image_tower(clip) if options.losses.local else None)
-        learner = VisionLearner(options, RetouchNetwork(options.network), book, teachers)
+        learner = VisionLearner(options, network, book, teachers)
 
-        def save(average: Learner) -> None:
-            save_network(average.network, book.prompts, out)
+    def save(_: Learner) -> None:  # the last step's weights: a running average is for long runs
+        if isinstance(learner, VisionLearner):
+            save_network(learner.network, learner.book.prompts, out)
+        else:
+            state = {n: v.contiguous() for n, v in learner.network.state_dict().items()}
+            save_file(state, out / BASELINE_FILE)
 
-    if done.exists() and json.loads(done.read_text()) != json.loads(json.dumps(asdict(options))):
-        raise FreckleError(f"{out} holds a run with other options; remove it or give another --run")
-    if not done.exists():
-        run(learner, lambda begin: sources(options, painted, None, None, begin), options.schedule,
-            out, save)  # fmt: skip
-        done.write_text(json.dumps(asdict(options)))
-    return _finished(variant, out)
+    run(learner, lambda begin: sources(options, painted, None, None, begin), options.schedule,
+        out, save, clock=lambda: time.process_time() / torch.get_num_threads())  # fmt: skip
+    done.write_text(json.dumps(told))
+    return out
+
+
+def _fingerprint(weights: Path | None) -> str | None:
+    if weights is None:
+        return None
+    return hashlib.sha256((weights / "model.safetensors").read_bytes()).hexdigest()[:8]
 
 
 def finished(folder: Path) -> dict[str, Remover]:
@@ -120,8 +159,8 @@ def finished(folder: Path) -> dict[str, Remover]:
         FreckleError: there are none.
     """
     removers = {
-        variant.name: _finished(variant, folder / variant.folder)
-        for variant in variants(0, 0)
+        variant.name: _trained(variant, folder / variant.folder)[0]
+        for variant in variants(0)
         if (folder / variant.folder / "done.json").exists()
     }
     if not removers:
@@ -129,13 +168,15 @@ def finished(folder: Path) -> dict[str, Remover]:
     return removers
 
 
-def _finished(variant: Variant, out: Path) -> Remover:
+def _trained(variant: Variant, out: Path) -> tuple[Remover, RetouchEngine | None]:
+    """A trained variant as a means of removal, and its engine if it can detect."""
     if not variant.baseline:
-        return freckle(RetouchEngine(out))
+        engine = RetouchEngine(out)
+        return freckle(engine), engine
     config = network_config(json.loads((out / "done.json").read_text())["network"])
     network = BASELINES[variant.baseline](config)
     network.load_state_dict(load_file(out / BASELINE_FILE))
-    return _remover(network.eval())
+    return _remover(network.eval()), None
 
 
 def _remover(network: torch.nn.Module) -> Remover:
@@ -151,42 +192,91 @@ def _remover(network: torch.nn.Module) -> Remover:
     return remove
 
 
-def compare(
-    data: Path, folder: Path, minutes: float, faces: int, clip: Path | None, only: list[str]
-) -> Report:
-    """Train every variant for `minutes` and measure all of them, and the shipped weights
-    ("Freckle"), on the same held-out faces."""
-    painted = folder / "painted"
-    render(data, painted, variants=VisionTraining().variants, seed=0)
-    every = list(variants(minutes, 0))
+def measure(
+    chosen: list[Variant], folder: Path, data: Path, faces: int, distance: Distance | None
+) -> None:
+    """Write the numbers of every variant that has none yet, as `Report` keeps them: kinds asked
+    alone, with what is detected, and everything asked at once, an entry a face."""
+    files = {v.name: folder / v.folder / _numbers_file(faces) for v in chosen}
+    trained = {v.name: _trained(v, folder / v.folder) for v in chosen if not files[v.name].exists()}
+    report = Report()
+    for base, truth in held_out(data, faces) if trained else ():
+        for name, (remove, engine) in trained.items():
+            kinds = measure_kinds(truth, base, remove)
+            for kind, detected in (precisions(truth, base, engine) if engine else {}).items():
+                if kind in kinds:
+                    kinds[kind] |= detected
+            report.alone[name].append(kinds)
+            if truth.marks.any():
+                report.together[name].append(measure_all(truth, base, remove, distance))
+    for name in trained:
+        numbers = {"alone": report.alone[name], "together": report.together[name]}
+        files[name].write_text(json.dumps(numbers))
+
+
+def _numbers_file(faces: int) -> str:
+    return f"numbers-{faces}.json"
+
+
+def table(folder: Path, faces: int, started: bool) -> str:
+    """Every variant of the folder that has been measured, a row each."""
+    report = Report()
+    for variant in variants(0, started):
+        file = folder / variant.folder / _numbers_file(faces)
+        if file.exists():
+            numbers = json.loads(file.read_text())
+            report.alone[variant.name] = numbers["alone"]
+            report.together[variant.name] = numbers["together"]
+    return comparison_table(report, detection=True)
+
+
+def choose(every: list[Variant], only: list[str], clip: Path | None) -> list[Variant]:
+    """Those named, or all that can be trained.
+
+    Raises:
+        FreckleError: there is no such variant, or it needs a tower that was not given.
+    """
     if unknown := set(only) - {variant.name for variant in every}:
-        names = ", ".join(variant.name for variant in every)
-        raise FreckleError(f"there is no variant {unknown.pop()}: choose of {names}")
+        names = "; ".join(variant.name for variant in every)
+        raise FreckleError(f"there is no variant {unknown.pop()} of such a run: choose of {names}")
     chosen = [variant for variant in every if not only or variant.name in only]
-    removers = {}
-    for variant in chosen:
-        if variant.options.losses.local and clip is None:
-            continue
-        print(f"{variant.name} …", flush=True)
-        removers[variant.name] = train_variant(variant, painted, folder, clip)
-    return evaluate(data, RetouchEngine(), faces, {"nothing": OTHERS["nothing"], **removers})
+    if clip:
+        return chosen
+    if asked := [v.name for v in chosen if only and v.options.losses.local]:
+        raise FreckleError(f"{asked[0]} needs RetouchCLIP; give --clip-tower FOLDER")
+    return [variant for variant in chosen if not variant.options.losses.local]
 
 
 def main(
     data: Annotated[Path, typer.Option(help="folder with manifest.csv and landmarks.npz")],
     folder: Annotated[Path, typer.Option("--run", help="of the runs; finished ones are kept")],
-    minutes: Annotated[float, typer.Option(help="of training for each variant")] = 30,
-    faces: Annotated[int, typer.Option(help="held-out faces to measure on")] = 32,
+    minutes: Annotated[float, typer.Option(help="of processor time for each variant")] = 30,
+    faces: Annotated[int, typer.Option(help="held-out faces to measure on; 0 only trains")] = 26,
+    start: Annotated[
+        Path | None, typer.Option(help="weights that all begin from, instead of from nothing")
+    ] = None,
     clip_tower: Annotated[
         Path | None, typer.Option(help="RetouchCLIP's weights; without, no local loss")
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="SqueezeNet 1.1 features, for a perceptual distance")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="variants to run, by name")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
     """Train ablations, baselines and limited-data runs alike, and print one table."""
     torch.set_num_threads(threads)
-    report = compare(data, folder, minutes, faces, clip_tower, only or [])
-    print(f"{minutes:g} minutes each, {faces} held-out faces", comparison_table(report), sep="\n\n")
+    chosen = choose(list(variants(minutes, bool(start))), only or [], clip_tower)
+    painted = folder / "painted"
+    render(data, painted, variants=VisionTraining().variants, seed=0)
+    for variant in chosen:
+        print(f"{variant.name} …", flush=True)
+        train_variant(variant, painted, folder, clip_tower, start)
+    if not faces:
+        return
+    measure(chosen, folder, data, faces, perceptual(features) if features else None)
+    print(f"{minutes:g} minutes each, {faces} held-out faces", "", sep="\n")
+    print(table(folder, faces, bool(start)))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Schedule:
     """How long and how fast.
 
     Attributes:
-        minutes: wall-clock budget of all sessions of the run together.
+        minutes: budget of all sessions of the run together, by the clock that `run` is given.
         steps: if given, the length of the run instead of `minutes`.
         rate: peak learning rate.
         seed: of crops, noise and prompts.
@@ -105,6 +105,7 @@ def run(
     schedule: Schedule,
     folder: Path,
     save: Callable[[Learner], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Learner:
     """Train until the schedule ends; a later call with the same folder goes on.
 
@@ -115,6 +116,7 @@ def run(
         schedule: how long.
         folder: of checkpoint.pt, log.jsonl and TensorBoard's files.
         save: called with the averaged learner now and then, and at the end.
+        clock: seconds, by which the schedule's minutes pass.
 
     Returns:
         The averaged learner.
@@ -142,10 +144,9 @@ def run(
             _checkpoint(folder / "checkpoint.pt", learner, average, optimiser, state)
             save(average.module)
 
-    began = saved = time.monotonic()
-    began -= state["seconds"]
+    began, saved = clock() - state["seconds"], time.monotonic()
     while True:
-        done = _agreed(accelerator, schedule.progress(state["step"], time.monotonic() - began))
+        done = _agreed(accelerator, schedule.progress(state["step"], clock() - began))
         if done >= 1:
             break
         seed = hash((schedule.seed, state["step"], accelerator.process_index))
@@ -163,7 +164,7 @@ def run(
         optimiser.step()
         average.update_parameters(learner)
         state["step"] += 1
-        state["seconds"] = time.monotonic() - began
+        state["seconds"] = clock() - began
         for name, term in terms.items():
             seen.setdefault(name, []).append(term.detach())
         if state["step"] % _LOG_EVERY == 0:

@@ -141,8 +141,8 @@ def sources(
 
 
 def grow(network: RetouchNetwork, teacher: RetouchNetwork) -> None:
-    """Copy an earlier round's weights into a network that may know more kinds or mechanisms; what
-    is new stays as it was initialised.
+    """Copy an earlier round's weights into a network that may know more kinds or mechanisms, or
+    fewer mechanisms; what is new stays as it was initialised.
 
     Raises:
         FreckleError: the teacher's kinds are not the first of the network's, or sizes differ.
@@ -156,7 +156,10 @@ def grow(network: RetouchNetwork, teacher: RetouchNetwork) -> None:
     with torch.no_grad():
         for name, value in teacher.state_dict().items():
             if name in state:
-                state[name][tuple(slice(n) for n in value.shape)] = value
+                both = tuple(
+                    slice(min(pair)) for pair in zip(value.shape, state[name].shape, strict=True)
+                )
+                state[name][both] = value[both]
         network.detector.bias[len(old.kinds) :] = -3.0  # rare until shown otherwise
         known = teacher.detector.stem[1].in_channels
         network.detector.stem[1].weight[:, known:] = 0  # what it never saw says nothing yet

@@ -11,10 +11,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from training import baselines, compare, losses, pairs, retouch_clip
+from training import baselines, losses, pairs, retouch_clip
 from training import vision as training
-from training.evaluate.removal import paint
-from training.imperfections import painters
 from training.learner import Phrasebook, Teachers, VisionLearner
 from training.loop import Stage
 from training.options import LossWeights, VisionTraining
@@ -33,7 +31,7 @@ def options(tiny) -> VisionTraining:
 @pytest.fixture
 def folder(painted, tmp_path, monkeypatch):
     """A run's folder whose faces are painted already."""
-    for module in (training, retouch_clip, compare):
+    for module in (training, retouch_clip):
         monkeypatch.setattr(module, "render", lambda *args, **options: 6)
     monkeypatch.setattr(training, "look", lambda *args: None)
     (tmp_path / "run").mkdir()
@@ -219,44 +217,6 @@ def test_baselines_learn_what_they_are_told(name, painted, tiny):
         totals[-1].backward()
         optimiser.step()
     assert totals[-1] < 0.8 * totals[0]
-
-
-def test_every_variant_of_the_comparison_can_be_built(tiny):
-    names = [variant.name for variant in compare.variants(1, 0)]
-    assert len(set(names)) == len(names) >= 16
-    shape, rest = (1, 3, 64, 64), torch.zeros(1, 2, 64, 64)
-    for variant in compare.variants(1, 0):
-        if variant.baseline:
-            continue
-        config = replace(variant.options.network, widths=tiny.widths, features=8, blocks=2, heads=2)
-        network = training.RetouchNetwork(config)
-        prompts = torch.randn(len(NETWORK_KINDS), config.text)
-        found = network.detect(torch.rand(shape), torch.ones(1, 1, 64, 64), rest, prompts)
-        assert network.change(found, found.owners, prompts).refined.shape == shape
-
-
-def test_a_comparison_trains_measures_and_goes_on(folder, tmp_path, monkeypatch, options, base):
-    monkeypatch.setattr(compare, "variants", lambda minutes, seed: [
-        compare.Variant("our network", replace(options, steps=2)),
-        compare.Variant("Swin-style", replace(options, steps=2), "Swin-style"),
-    ])  # fmt: skip
-    monkeypatch.setattr(compare, "evaluate", lambda data, network, faces, others: others)
-    removers = compare.compare(tmp_path, folder, 1, 1, None, [])
-    assert set(removers) == {"nothing", "our network", "Swin-style"}
-    with pytest.raises(FreckleError, match="no variant theirs"):
-        compare.compare(tmp_path, folder, 1, 1, None, ["theirs"])
-    written = {file: file.stat().st_mtime_ns for file in folder.glob("*/done.json")}
-    assert len(written) == 2
-    done = compare.finished(folder)
-    assert set(done) == {"our network", "Swin-style"}
-    truth = paint(base, [painters["moles"](base, np.random.default_rng(0), 1.0)])
-    for name, remove in done.items():
-        asked = (truth, base, ("moles",))
-        np.testing.assert_array_equal(remove(*asked), removers[name](*asked))
-    with pytest.raises(FreckleError, match="no finished variant"):
-        compare.finished(tmp_path)
-    compare.compare(tmp_path, folder, 1, 1, None, [])
-    assert written == {file: file.stat().st_mtime_ns for file in folder.glob("*/done.json")}
 
 
 def test_retouch_clip_learns_to_tell_kinds(batch):

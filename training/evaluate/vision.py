@@ -266,26 +266,29 @@ def tones_table(report: Report) -> str:
     return "\n".join(lines)
 
 
-def comparison_table(report: Report) -> str:
-    """Our network beside other means: everything painted asked away, and one kind alone."""
+def comparison_table(report: Report, detection: bool = False) -> str:
+    """Our network beside other means: everything painted asked away, and one kind alone; with
+    `detection`, also how well each finds, if it does."""
     measured = any("distance" in n for numbers in report.together.values() for n in numbers)
-    lines = [
-        "| all painted kinds asked away by | PSNR in masks (dB) | PSNR of the crop (dB) | SSIM |"
-        + (" perceptual distance |" if measured else "")
-        + " one kind asked: removed | change in other kinds / in it (median) |",
-        "| --- | --- | --- | --- |" + (" --- |" if measured else "") + " --- | --- |",
-    ]
+    heads = [
+        "all painted kinds asked away by", "PSNR in masks (dB)", "PSNR of the crop (dB)", "SSIM",
+        *["perceptual distance"] * measured, "one kind asked: removed",
+        "change in other kinds / in it (median)", *["average precision"] * detection,
+    ]  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(['---'] * len(heads))} |"]
     for name, numbers in report.together.items():
         n = {key: float(np.mean([one[key] for one in numbers])) for key in numbers[0]}
         alone = by_kind(report.alone[name]) if name in report.alone else {}
         removed = np.mean([kind["removed"] for kind in alone.values()]) if alone else np.nan
         # The median: of a kind that a filter does not reach at all, the ratio has no meaning.
         spilt = np.median([kind["selectivity"] for kind in alone.values()]) if alone else np.nan
-        lines.append(
-            f"| {name} | {n['inside']:.1f} | {n['all']:.1f} | {n['ssim']:.4f} |"
-            + (f" {n['distance']:.4f} |" if measured else "")
-            + (f" {removed:.0%} | {spilt:.2f} |" if alone else " – | – |")
-        )
+        cells = [
+            name, f"{n['inside']:.1f}", f"{n['all']:.1f}", f"{n['ssim']:.4f}",
+            *[f"{n['distance']:.4f}" for _ in range(measured)],
+            *([f"{removed:.0%}", f"{spilt:.2f}"] if alone else ["–", "–"]),
+            *[_share(_overall(alone).get("precision")) for _ in range(detection)],
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -335,7 +338,7 @@ def main(
     ] = identity.WEIGHTS,
 ) -> None:
     """Print what goes and what stays, per kind, on held-out identities, and what is detected."""
-    distance = _perceptual(features) if features else None
+    distance = perceptual(features) if features else None
     beside = dict(OTHERS)
     if others:
         from training.compare import finished  # which uses this module
@@ -348,7 +351,8 @@ def main(
     print("", pairs_table(data, engine()), "", detection.report(data, engine(), faces), sep="\n")
 
 
-def _perceptual(features: Path) -> Distance:
+def perceptual(features: Path) -> Distance:
+    """LPIPS's distance of two images by a SqueezeNet in a file."""
     import torch
 
     from training.perceptual import Features
