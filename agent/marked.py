@@ -13,6 +13,7 @@ from vision.plan import Fill, Keep
 
 if TYPE_CHECKING:
     from vision.marked import Mask
+    from vision.vocabulary import Kind
 
 # What `_on_faces` notes, where it is to be kept.
 _UNKEPT: dict[Topic, Topic] = {
@@ -20,9 +21,11 @@ _UNKEPT: dict[Topic, Topic] = {
 }  # fmt: skip
 
 
-def mark(chat: Chat, marked: Mask) -> Deeds:
-    """Fill what a mask of the photo, (H, W), marks on any face; the chat's history moves along."""
-    fills, notes = _on_faces(chat, marked)
+def mark(chat: Chat, marked: Mask, what: Kind | None = None) -> Deeds:
+    """Fill what a mask of the photo, (H, W), marks on any face, a mark of the kind `what` if that
+    is known; the chat's history moves along."""
+    parts, notes = _on_faces(chat, marked)
+    fills = [replace(part, what=what) for part in parts]
     present = chat.history.present
     known = {filled.fill for filled in present.fills}
     fresh = [Filled(fill, present.last + 1) for fill in fills if fill not in known]

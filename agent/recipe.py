@@ -84,6 +84,7 @@ class RecipeFill(_Model):
 
     mask: Base64Bytes
     face: Annotated[int, Field(ge=0)]
+    what: Kind | None = None
 
 
 class RecipeTone(_Model):
@@ -148,7 +149,7 @@ class Recipe(_Model):
     @classmethod
     def of(cls, photo: Photo, faces: list, plan: Plan, studio: Studio) -> Recipe:
         """The recipe of a plan on a photo, as a studio carries it out."""
-        fills = [{"mask": b64encode(fill.mask), "face": fill.face} for fill in plan.fills]
+        fills = [vars(fill) | {"mask": b64encode(fill.mask)} for fill in plan.fills]
         return cls.model_validate(
             {
                 "freckle": metadata.version("freckle"),
@@ -196,7 +197,7 @@ class Recipe(_Model):
         return Plan(
             edits=tuple(Edit(**_fields(edit)) for edit in self.edits),
             keeps=tuple(_keep(keep) for keep in self.keeps),
-            fills=tuple(Fill(fill.mask, fill.face) for fill in self.fills or ()),
+            fills=tuple(Fill(fill.mask, fill.face, fill.what) for fill in self.fills or ()),
             tones=tuple(Tone(**dict(tone)) for tone in self.tones or ()),
         )
 

@@ -170,7 +170,7 @@ def keep_reports(plan: Plan, measured: Measurement, several: bool) -> tuple[Keep
     """What is kept."""
     return tuple(
         KeepReport(
-            what=keep.what, phrase=MARKED_AREA if keep.mask is not None else None,
+            what=keep.what, phrase=keep.phrase or (MARKED_AREA if keep.mask is not None else None),
             where=keep.where or ("image",), side=keep.side,
             who=keep.face + 1 if several else None,
             found=round(measure.found, 5), max_change=measure.max_change,

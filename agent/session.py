@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from agent.turn import Chat, Deeds, carry_out, take_back, unclear_faces
 from agent.usual import leaves_open
 from agent.view import View
 from llm.commands import Auto, Command, Redo, Reduce, Reset, Tone, Turn, Undo
+from llm.parser import check_text
 from vision.errors import FreckleError
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from agent.agent import RetouchAgent
     from memory.observation import What
+    from vision.vocabulary import Kind
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class Session(View):
         (`agent.progress`)."""
         if not text.strip():
             raise FreckleError("the message is empty: say what to change in the photo")
+        check_text(text)
         watch("reading")
         with self._turn(watch):
             asked = self._pending if isinstance(self._pending, WhichFace) else None
@@ -100,16 +104,21 @@ class Session(View):
             return self._perform(turn, 0.0)
 
     def fill(
-        self, mask: str | Path | Image.Image | NDArray[Any], watch: Watch = unwatched
+        self,
+        mask: str | Path | Image.Image | NDArray[Any],
+        watch: Watch = unwatched,
+        *,
+        what: Kind | None = None,
     ) -> Reply:
         """Remove what a mask marks, whatever it is, and put this person's own skin there.
 
         `mask` is an (H, W) bool or uint8 array (marked: above 127), a Pillow image or an image
         file (marked: more than half white), of the upright photo's size. Only marked pixels
-        change, and of them none that is kept. Raises `MaskError`, a `FreckleError`, for a mask
-        that cannot be read, has another size or marks nothing.
+        change, and of them none that is kept; where the mark is known to be of the kind `what`, a
+        keep of that kind gives way to pointing at one of them. Raises `MaskError`, a
+        `FreckleError`, for a mask that cannot be read, has another size or marks nothing.
         """
-        return self._mark(mark, mask, watch)
+        return self._mark(partial(mark, what=what), mask, watch)
 
     def keep(
         self, mask: str | Path | Image.Image | NDArray[Any], watch: Watch = unwatched

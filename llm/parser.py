@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from llm.commands import State, Turn
+from vision.errors import FreckleError
 
 if TYPE_CHECKING:
     from vision.settings import Settings
@@ -44,6 +45,15 @@ class Parser(Protocol):
         Raises FreckleError for a message that cannot be read (too long).
         """
         ...
+
+
+def check_text(text: str) -> None:
+    """Raises FreckleError for a message with bytes in it that are no text: it can be neither
+    written down nor sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise FreckleError(f"the message {text!r} is no text: write it in UTF-8") from None
 
 
 def load_parser(settings: Settings) -> Parser:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from agent.questions import DidYouMean, doubtful
 from agent.studio import LocalStudio
+from llm.parser import check_text
 from ui.engines import require_ray, run_here, run_on_ray
 from ui.messages import parse
 from ui.shoot import Job, Order, Outcome, agent_of, earlier, is_finished
@@ -164,6 +165,7 @@ def check_order(order: Order) -> None:
     """
     if not order.request.strip():
         raise FreckleError("the request is empty: say what to change in the photos")
+    check_text(order.request)
     agent = agent_of(order.settings, order.one_thread)
     agent.memory.recall(order.user)
     parsed = parse(agent.parser, order.request, None)

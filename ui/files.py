@@ -19,6 +19,8 @@ from vision.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from agent import RetouchAgent
@@ -164,7 +166,7 @@ def detect_in_file(
         if not analysis.faces:
             raise NothingToDo(f"No face was found in {photo}, so there is nothing to look at.")
         sought = meant(prompt, agent)
-        seen = [Seen(face, sought) for face in analysis.faces]
+        seen = _seen(analysis.faces, sought)
         found = [one.to_json() for one in seen]
         anything = any(one["found"] for one in found)
         if place is not None and not anything:
@@ -182,6 +184,24 @@ def detect_in_file(
         return json.dumps({"prompt": prompt, "faces": found}), anything
     lines = (describe(number, face) for number, face in enumerate(found, start=1))
     return "\n".join(lines), anything
+
+
+def _seen(faces: Sequence[FaceAnalysis], sought: list[Reduce]) -> list[Seen]:
+    """What is seen on each face; on one that a wish for named faces leaves out, not that.
+
+    Raises:
+        NothingToDo: nobody is where the prompt says.
+    """
+    from agent.scene import named_faces
+
+    boxes = tuple(face.face.box for face in faces)
+    meant = [named_faces(wish.who or "everyone", boxes) for wish in sought]
+    if not any(meant):
+        raise NothingToDo(f"There is no such face: {len(faces)} found.")
+    return [
+        Seen(face, [(wish, at in theirs) for wish, theirs in zip(sought, meant, strict=True)])
+        for at, face in enumerate(faces)
+    ]
 
 
 def _check_png(mask: Path) -> None:
@@ -212,7 +232,7 @@ def meant(prompt: str, agent: RetouchAgent) -> list[Reduce]:
 
 
 class Seen:
-    """What the detector sees of some kinds at some places of one face.
+    """What the detector sees of some kinds at some places of one face, of those meant `here`.
 
     Attributes:
         face: the face.
@@ -223,7 +243,7 @@ class Seen:
         KindNotLearnt: one of them was never learnt, or the words mean none.
     """
 
-    def __init__(self, face: FaceAnalysis, sought: list[Reduce]) -> None:
+    def __init__(self, face: FaceAnalysis, sought: list[tuple[Reduce, bool]]) -> None:
         import numpy as np
 
         from vision.engine import FOUND
@@ -233,8 +253,8 @@ class Seen:
         self.owner = np.zeros_like(face.skin)
         self._severity = np.zeros_like(face.skin)
         self._area = np.zeros(face.skin.shape, bool)
-        for wish in sought:
-            place = face.place(tuple(wish.where), wish.side)
+        for wish, here in sought:
+            place = face.place(tuple(wish.where), wish.side) * here
             single = expand_kind(wish.what)
             marks = [
                 face.marks(kind, wish.phrase)
@@ -267,7 +287,7 @@ class Seen:
         }
 
     def _share(self, part: np.ndarray) -> float:
-        return round(float((self._area & part).sum() / self.face.face_area), 5)
+        return round(self.face.share(self._area & part), 5)
 
 
 def describe(number: int, face: dict) -> str:

@@ -50,6 +50,8 @@ class Outputs:
             raise FreckleError(f"cannot write {path}: {error.strerror}; name another") from error
         if path.is_dir():
             raise FreckleError(f"cannot write {path}: it is a folder; name a file in it")
+        if path.exists() and not path.is_file():  # a device, a pipe
+            raise FreckleError(f"cannot write {path}: it is no ordinary file; name another")
         if path.exists():
             if any(source.exists() and path.samefile(source) for source in self._inputs):
                 raise FreckleError(f"{path} is the input and never replaced: name another output")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +26,8 @@ QUIT = {"/quit", "/exit", "/q"}
 def converse(agent: RetouchAgent, photo: Path, user: str | None) -> None:
     """Talk about one photo until /quit or the end of input; "save" writes the result."""
     console = Console(highlight=False)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a byte that is no text ends no conversation
     session = agent.open(photo, user=user, save_to=free_output(photo))
     console.print("What would you like to change? (“save” writes the result, /quit leaves)")
     while True:

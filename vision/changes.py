@@ -15,6 +15,8 @@ from vision.plan import Edit, Fill, Keep
 from vision.vocabulary import FINE_KINDS, NETWORK_KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vision.pipeline import FaceAnalysis
 
 # Marks that belong to the person, each a dot in the skin. (Stubble is a texture, too, and is seen
@@ -23,14 +25,15 @@ _DOTS = [NETWORK_KINDS.index(kind) for kind in ("freckles", "moles")]
 PORES = NETWORK_KINDS.index("pores")
 
 
-def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> compose.CropChange:
+def face_change(
+    face: FaceAnalysis, edits: Sequence[Edit], keeps: Sequence[Keep]
+) -> compose.CropChange:
     """Gates, change and forbidden area of one face in crop space."""
     change = np.zeros((*face.skin.shape, 3), np.float32)
     gate, fine, rough = (np.zeros_like(face.skin) for _ in range(3))
     # What skin is like all over comes last, and has the room that marks leave.
     every = _strengths(face, edits, keeps)
     every.sort(key=lambda one: one[0].by is not face.network)
-    named = {k for _, one in every for k in np.flatnonzero(one.strengths.any(axis=(1, 2))).tolist()}
     for found, wanted in every:
         asked = tuple(np.flatnonzero(wanted.strengths.any(axis=(1, 2))).tolist())
         if not asked:
@@ -39,7 +42,7 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
         gates, shares = _worked(wanted.of(asked), healing)
         room = 1 - gate  # what one detection healed is not healed again by another
         if found.by is not face.network:
-            room = room * (1 - _spared(face, named))
+            room = room * (1 - _spared(face, [one for _, one in every]))
         change += room[..., None] * (shares[..., None] * healing.changes).sum(axis=0)
         is_fine = [NETWORK_KINDS[k] in FINE_KINDS for k in asked]
         fine += room * np.minimum(gates[is_fine].sum(axis=0), 1)
@@ -54,11 +57,11 @@ def face_change(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> com
     return compose.CropChange(gate, change, shut, fine, face.grain, rough if rough.any() else None)
 
 
-def _spared(face: FaceAnalysis, named: set[int]) -> np.ndarray:
-    """(512, 512) float32 0..1, where freckles and moles are that nobody named: who wants an even
-    skin does not ask for the freckles on it."""
-    others = [k for k in _DOTS if k not in named]
-    return np.clip(face.detected.owners[others].max(axis=0, initial=0) / FOUND, 0, 1)
+def _spared(face: FaceAnalysis, every: Sequence[_Wanted]) -> np.ndarray:
+    """(512, 512) float32 0..1, where freckles and moles are, as far as nobody asks them away: who
+    wants an even skin does not ask for the freckles on it."""
+    asked = np.max([wanted.strengths[_DOTS] for wanted in every], axis=0)
+    return np.clip((face.detected.owners[_DOTS] * (1 - asked)).max(axis=0) / FOUND, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -87,21 +90,22 @@ def _worked(wanted: _Wanted, healing: engine.Healing) -> tuple[np.ndarray, np.nd
 
 
 def fill_change(
-    face: FaceAnalysis, fills: tuple[Fill, ...], edits: list[Edit], keeps: list[Keep]
+    face: FaceAnalysis, fills: tuple[Fill, ...], edits: Sequence[Edit], keeps: Sequence[Keep]
 ) -> compose.CropChange:
     """What fills do to one face, in crop space; of it, only the pixels they mark are meant.
 
     Of what lay there nothing stays; the finest detail is borrowed from clean skin.
     """
-    filling = face.filling(fills)
+    filling = face.filling(fills, edits, keeps)
     marked, change = filling.marked, filling.change
     clean = face.clean & (marked == 0)
     grain = borrowed_grain(face.photo, face.alignment, face.crop, clean)
-    return compose.CropChange(marked, change, forbidden(face, edits, keeps), marked, grain)
+    shut = forbidden(face, edits, keeps, fills)
+    return compose.CropChange(marked, change, shut, marked, grain)
 
 
 def _strengths(
-    face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]
+    face: FaceAnalysis, edits: Sequence[Edit], keeps: Sequence[Keep]
 ) -> list[tuple[engine.Found, _Wanted]]:
     """How strongly each channel is edited, per detection that answers to the words.
 

@@ -29,6 +29,7 @@ from vision.raster import Raster, Refusal, check_size, from_vips, join, split, t
 _EXIF_PREFIX = b"Exif\0\0"
 _XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _SEGMENT_LIMIT = 65533  # bytes in one JPEG segment
+_PROFILE_LIMIT = 255 * (_SEGMENT_LIMIT - 14)  # it is numbered by a byte and spread over so many
 _SUBSAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}  # Pillow's numbers for 4:4:4, 4:2:2, 4:2:0
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_XMP = b"XML:com.adobe.xmp\0"
@@ -76,16 +77,30 @@ def _jpeg_encoding(image: JpegImageFile) -> dict[str, Any]:
         (_, h, v, _), (_, ch, cv, _) = image.layer[:2]
         # Ratios that Pillow cannot write (4:4:0, 4:1:1) become 4:4:4: never coarser than before.
         options["subsampling"] = _SUBSAMPLING.get((h // ch, v // cv), 0)
-        options["keep_rgb"] = image.info.get("adobe_transform") == 0
+        options["keep_rgb"] = _is_rgb(image)
     if image.info.get("jfif_unit") in (1, 2):
         options["dpi"] = image.info["dpi"]
     if "comment" in image.info:
         options["comment"] = image.info["comment"]
-    options["extra"] = b"".join(
-        struct.pack(">BBH", 0xFF, 0xE0 + number, len(body) + 2) + body
-        for number, body in _carried(image.applist)
-    )
+    options["extra"] = b"".join(_segment(number, body) for number, body in _carried(image.applist))
     return options
+
+
+def _is_rgb(image: JpegImageFile) -> bool:
+    """As libjpeg decides it: by Adobe's marker, and without any by the components' names."""
+    if "adobe" in image.info:
+        return image.info.get("adobe_transform") == 0
+    return "jfif" not in image.info and bytes(one[0] for one in image.layer) == b"RGB"
+
+
+def lying(encoding: dict[str, Any]) -> dict[str, Any]:
+    """Options of `_jpeg_encoding` for pixels that were turned by a quarter since: as fine across
+    as they were down."""
+    tables = [np.reshape(table, (8, 8)).T.ravel().tolist() for table in encoding["qtables"]]
+    turned = encoding | {"qtables": tables}
+    if turned.get("subsampling") == _SUBSAMPLING[2, 1]:
+        turned["subsampling"] = 0  # 4:4:0, which Pillow cannot write
+    return turned
 
 
 def _carried(segments: list[tuple[str, bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -104,14 +119,23 @@ def _carried(segments: list[tuple[str, bytes]]) -> Iterator[tuple[int, bytes]]:
 
 def encode_jpeg(raster: Raster) -> bytes:
     """Without the source's tables: quality 95, no subsampling."""
-    options = raster.encoding or {"quality": 95, "subsampling": 0}
-    blob = _EXIF_PREFIX + raster.exif if raster.exif else b""
-    for name, size in (("EXIF", len(blob)), ("XMP", len(raster.xmp or b"") + 29)):
-        if size > _SEGMENT_LIMIT:
+    options = dict(raster.encoding or {"quality": 95, "subsampling": 0})
+    held = (("XMP", raster.xmp, _SEGMENT_LIMIT - 29), ("profile", raster.icc, _PROFILE_LIMIT))
+    for name, body, most in held:
+        if len(body or b"") > most:
+            size = len(body or b"")
             raise Refusal(f"a JPEG cannot hold its {name} of {size} bytes; save as PNG or TIFF")
-    return _pillow_bytes(
-        raster, "JPEG", exif=blob, xmp=raster.xmp, icc_profile=raster.icc, **options
-    )
+    # Pillow reads EXIF that is spread over several segments as one, and would write one only.
+    blob, part = raster.exif or b"", _SEGMENT_LIMIT - len(_EXIF_PREFIX)
+    parts = [_EXIF_PREFIX + blob[at : at + part] for at in range(0, len(blob), part)]
+    segments = b"".join(_segment(1, body) for body in parts)
+    options["extra"] = segments + options.get("extra", b"")
+    return _pillow_bytes(raster, "JPEG", xmp=raster.xmp, icc_profile=raster.icc, **options)
+
+
+def _segment(number: int, body: bytes) -> bytes:
+    """A JPEG's APP segment."""
+    return struct.pack(">BBH", 0xFF, 0xE0 + number, len(body) + 2) + body
 
 
 def decode_png(data: bytes) -> Raster:

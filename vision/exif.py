@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 274, 34665, 34853, 40965
 _POINTERS = {EXIF_IFD, GPS_IFD, INTEROP_IFD}
-_SIZE = 40962, 40963  # pixels across and down
+_SIZES_IN_PIXELS = (256, 257), (40962, 40963)  # across and down: of a TIFF, of a camera
 _XMP_SIZES = (
     (b"exif:PixelXDimension", b"exif:PixelYDimension"), (b"tiff:ImageWidth", b"tiff:ImageLength"),
 )  # fmt: skip
-_SIDEWAYS = (5, 6, 7, 8)  # orientations of pixels that lie on their side
+SIDEWAYS = (5, 6, 7, 8)  # orientations of pixels that lie on their side
 # Streams of bytes, also where a writer calls them numbers, which must not be turned (IPTC).
 _STREAMS = {33723}
 # Tags of a first directory that describe the photo; every other one describes how a file is laid
@@ -190,16 +191,23 @@ def upright(exif: bytes | None, turned: int = 1) -> bytes | None:
     for entry in entries:
         if entry.tag == ORIENTATION:
             _overwrite(patched, entry, 1, header)
-        if entry.tag == EXIF_IFD and turned in _SIDEWAYS:
-            below = _below(exif, entry, header)
-            size = {e.tag: e for e in below if e.tag in _SIZE}
-            if len(size) == 2:
-                for tag, other in zip(_SIZE, reversed(_SIZE), strict=True):
-                    _overwrite(patched, size[tag], size[other].numbers()[0], header)
+        if entry.tag == EXIF_IFD and turned in SIDEWAYS:
+            _swap_sizes(patched, _below(exif, entry, header), header)
+    if turned in SIDEWAYS:
+        _swap_sizes(patched, entries, header)
     (count,) = struct.unpack_from(header.order + "H", exif, header.first)
     if not header.big:
         struct.pack_into(header.order + "I", patched, header.first + 2 + 12 * count, 0)
     return bytes(patched)
+
+
+def _swap_sizes(blob: bytearray, entries: Iterable[Entry], header: Header) -> None:
+    """Exchange width and height, where a directory has both."""
+    by_tag = {entry.tag: entry for entry in entries}
+    for pair in _SIZES_IN_PIXELS:
+        if set(pair) <= by_tag.keys():
+            for tag, other in zip(pair, reversed(pair), strict=True):
+                _overwrite(blob, by_tag[tag], by_tag[other].numbers()[0], header)
 
 
 def _overwrite(blob: bytearray, entry: Entry, number: int, header: Header) -> None:
@@ -214,7 +222,7 @@ def upright_xmp(xmp: bytes | None, turned: int = 1) -> bytes | None:
     if xmp is None:
         return None
     xmp = re.sub(_xmp_number(b"tiff:Orientation"), rb"\g<1>1", xmp)
-    if turned in _SIDEWAYS:
+    if turned in SIDEWAYS:
         for names in _XMP_SIZES:
             patterns = [_xmp_number(name) for name in names]
             found = [re.search(pattern, xmp) for pattern in patterns]

@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vision import compose, tone_map
-from vision.fill import in_crop
-from vision.marked import unpack
 from vision.places import narrower
-from vision.plan import Edit, Keep, same_thing
+from vision.plan import Edit, Fill, Keep, same_thing
 from vision.vocabulary import LEARNT_KINDS, SKIN_KINDS, expand_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vision.pipeline import FaceAnalysis
 
+# A place's soft mask counts as inside of it from here on.
+_INSIDE = 0.4
 
-def forbidden(face: FaceAnalysis, edits: list[Edit], keeps: list[Keep]) -> np.ndarray | None:
+
+def forbidden(
+    face: FaceAnalysis, edits: Sequence[Edit], keeps: Sequence[Keep], fills: Sequence[Fill] = ()
+) -> np.ndarray | None:
     """(512, 512), above 0 where a keep lets nothing change."""
-    return np.max([protected(face, keep, edits) for keep in keeps], axis=0) if keeps else None
+    if not keeps:
+        return None
+    return np.max([protected(face, keep, edits, fills) for keep in keeps], axis=0)
 
 
 def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
@@ -28,10 +35,10 @@ def keep_area(face: FaceAnalysis, keep: Keep) -> np.ndarray:
     marked. What skin is like all over protects nothing but itself (`withheld`): who keeps the pores
     wants the pimples gone nonetheless."""
     if keep.mask is not None:
-        return in_crop(face.alignment, unpack(keep.mask))
-    place = face.place(keep.where, keep.side)
+        return face.marked(keep.mask)
     if keep.what == "everything":
-        return (place > 0.02).astype(np.float32)
+        return (face.place(keep.where, keep.side, whole=True) > 0.02).astype(np.float32)
+    place = face.place(keep.where, keep.side)
     marks = [
         face.marks(kind, keep.phrase)
         for kind in expand_kind(keep.what)
@@ -46,7 +53,7 @@ def wins(edit: Edit, keep: Keep) -> bool:
     return same_thing(keep, edit) and narrower(edit, keep)
 
 
-def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
+def withheld(face: FaceAnalysis, keeps: Sequence[Keep], edit: Edit) -> np.ndarray:
     """How much of an edit is withheld at each pixel, 0..1, softly around what is kept."""
     held = np.zeros_like(face.skin)
     for keep in keeps:
@@ -54,10 +61,11 @@ def withheld(face: FaceAnalysis, keeps: list[Keep], edit: Edit) -> np.ndarray:
             continue
         if of_skin(face, keep):
             if kind_of(face, edit) == kind_of(face, keep):
-                # As soft as the place, and all of the edit where both places are the same.
+                # All of the edit inside of the place, however little of it there is, and softly
+                # outside; all of it everywhere where both places are the same.
                 asked = np.maximum(face.place(edit.where, edit.side), 1e-6)
                 kept = face.place(keep.where, keep.side) / asked
-                held = np.maximum(held, np.minimum(kept, 1))
+                held = np.maximum(held, np.minimum(kept / _INSIDE, 1))
         else:
             held = np.maximum(held, compose.soften(keep_area(face, keep)))
     return held
@@ -74,22 +82,29 @@ def kind_of(face: FaceAnalysis, thing: Edit | Keep) -> str:
     return face.marks("other", thing.phrase).kind if own else thing.what
 
 
-def protected(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
-    """The part of a keep that no edit overrules: there the photo's own values stay."""
+def protected(
+    face: FaceAnalysis, keep: Keep, edits: Sequence[Edit], fills: Sequence[Fill] = ()
+) -> np.ndarray:
+    """The part of a keep that no edit and no fill overrules: there the photo's own values stay."""
     area = keep_area(face, keep)
     for edit in edits:
         if wins(edit, keep):
             area = area * (face.place(edit.where, edit.side) < 0.5)
+    for fill in fills:
+        if keep.mask is None and fill.what == keep.what:  # one of them was pointed at
+            area = area * (1 - face.marked(fill.mask))
     return area
 
 
-def protected_from_tones(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> np.ndarray:
+def protected_from_tones(
+    face: FaceAnalysis, keep: Keep, edits: Sequence[Edit], fills: Sequence[Fill] = ()
+) -> np.ndarray:
     """The same for light and colour, without the openings. What is kept whole beyond the crop and
     has openings there is protected on the photo alone (`tone_map.kept_masks`)."""
     if keep.openings and keep.what == "everything":
         keep = replace(keep, where=tuple(set(keep.where) - set(tone_map.ON_PHOTO)))
     placed = bool(keep.where) or keep.mask is not None
-    area = protected(face, keep, edits) if placed else np.zeros_like(face.skin)
+    area = protected(face, keep, edits, fills) if placed else np.zeros_like(face.skin)
     for opening in keep.openings:
         if opening.face == keep.face and opening.where not in tone_map.ON_PHOTO:
             area = area * (face.regions.light(opening.where, opening.side) < 0.5)

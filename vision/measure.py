@@ -10,7 +10,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from vision import engine, identity
+from vision import compose, engine, identity
 from vision.changes import face_change
 from vision.fill import coverage
 from vision.keeping import (
@@ -25,8 +25,8 @@ from vision.marked import unpack
 from vision.photo import Photo
 from vision.pipeline import SEVERE, Analysis, FaceAnalysis, Rendering
 from vision.plan import Edit, Keep, Plan
-from vision.tone_map import ToneMeasure, blocks, kept_masks
-from vision.vocabulary import NETWORK_KINDS, Kind
+from vision.tone_map import ToneMeasure, blocks, kept_masks, on_photo
+from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS, Kind
 
 # An edit is judged where at least this much of it is let through.
 IN_FORCE = 0.9
@@ -37,12 +37,14 @@ class EditMeasure:
     """One edit: `found` is the share of the face area, severities are 0..1 over the found area,
     `reduction` is 1 - after / before (negative when it got worse, 0 when nothing was found).
 
-    Severities leave out what a keep or a later edit holds back, unless that is all there is."""
+    Severities leave out what a keep or a later edit holds back, unless that is all there is. Those
+    of kinds that are `all_over` the skin follow the strength too little to aim by."""
 
     found: float
     severity_before: float
     severity_after: float
     reduction: float
+    all_over: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,10 @@ def _edit(face: FaceAnalysis, number: int, plan: Plan, crop: np.ndarray, seen: d
     own = area & (_in_force(face, number, plan) > IN_FORCE)
     judged = own if own.any() else area
     start, end = float(marks.severity[judged].mean()), float(severity[judged].mean())
-    return EditMeasure(float(area.sum() / face.face_area), start, end, 1 - end / max(start, 1e-6))
+    return EditMeasure(
+        face.share(area), start, end, 1 - end / max(start, 1e-6),
+        all_over=marks.kind in SKIN_KINDS,
+    )  # fmt: skip
 
 
 def _in_force(face: FaceAnalysis, number: int, plan: Plan) -> np.ndarray:
@@ -153,44 +158,56 @@ def _fills(
             float(np.average(np.abs(change).mean(axis=2), weights=weight))
             for change in (filling.change, left[fill.face])
         )
-        share = float(weight.sum() / face.face_area)
+        share = face.share(weight)
         kept = 1 - float(rendering.touched[marked].mean())
         measures.append(FillMeasure(share, start, end, 1 - end / max(start, 1e-6), kept))
     return tuple(measures)
 
 
 def _keep(analysis: Analysis, keep: Keep, plan: Plan, after: Photo) -> KeepMeasure:
-    face, before = analysis.faces[keep.face], analysis.photo
+    face = analysis.faces[keep.face]
     edits = [edit for edit in plan.edits if edit.face == keep.face]
     if of_skin(face, keep):
-        return _keep_of_skin(face, keep, edits, np.iinfo(before.pixels.dtype).max)
-    area = (protected_from_tones if plan.tones else protected)(face, keep, edits)
-    height, width = before.pixels.shape[:2]
-    x0, y0, x1, y1 = bounds = face.alignment.bounds(height, width)
-    inside = face.alignment.to_photo(area.astype(np.float32), (height, width), bounds) > 0.5
-    block = np.s_[y0:y1, x0:x1]
-    change = _largest_change(before.pixels[block], after.pixels[block], inside)
+        return _keep_of_skin(face, keep, edits)
+    fills = [fill for fill in plan.fills if fill.face == keep.face]
+    area = (protected_from_tones if plan.tones else protected)(face, keep, edits, fills)
+    change = _change_inside(face, area, after.pixels)
     if plan.tones:
         change = max(change, _change_on_photo(analysis, keep, after))
-    return KeepMeasure(float(area.sum() / face.face_area), change)
+    return KeepMeasure(face.share(area), change)
 
 
-def _keep_of_skin(face: FaceAnalysis, keep: Keep, edits: list[Edit], most: int) -> KeepMeasure:
+def _keep_of_skin(face: FaceAnalysis, keep: Keep, edits: list[Edit]) -> KeepMeasure:
     place = face.place(keep.where, keep.side) > 0.5
     for edit in edits:
         if wins(edit, keep):
             place = place & (face.place(edit.where, edit.side) < 0.02)
     own = [edit for edit in edits if kind_of(face, edit) == kind_of(face, keep)]
-    change = face_change(face, own, [keep]).change[place] if own else np.zeros(1)
     shown = face.marks(cast("Kind", keep.what), keep.phrase).area & place
-    largest = int(np.rint(most * np.abs(change).max(initial=0)))
-    return KeepMeasure(float(shown.sum() / face.face_area), largest)
+    if not own:
+        return KeepMeasure(face.share(shown), 0)
+    pixels = face.photo.pixels.copy()
+    change = face_change(face, own, [keep])
+    compose.write(face.photo, face.alignment, change, pixels, np.zeros(pixels.shape[:2], bool))
+    return KeepMeasure(face.share(shown), _change_inside(face, place, pixels))
+
+
+def _change_inside(face: FaceAnalysis, area: np.ndarray, after: np.ndarray) -> int:
+    """The largest change of the photo's pixels to `after` inside an area (512, 512) of the crop."""
+    before = face.photo.pixels
+    height, width = before.shape[:2]
+    x0, y0, x1, y1 = bounds = face.alignment.bounds(height, width)
+    inside = face.alignment.to_photo(area.astype(np.float32), (height, width), bounds) > 0.5
+    block = np.s_[y0:y1, x0:x1]
+    return _largest_change(before[block], after[block], inside)
 
 
 def _change_on_photo(analysis: Analysis, keep: Keep, after: Photo) -> int:
     """The largest change in a place that reaches beyond the face's crop, where tones do, too."""
     before, stage = analysis.photo, analysis.stage
     most = 0
+    if not on_photo(keep):
+        return 0
     for block in blocks(stage.everywhere):
         rows = np.s_[block[1] : block[3]]
         was = before.pixels[rows]

@@ -326,6 +326,8 @@ def _prepared(photo: Photo, format: Format) -> Raster:
         exif.upright_xmp(photo.xmp, photo.turned),
         encoding=dict(photo.encoding) if format == photo.format else {},
     )
+    if raster.encoding and format == "jpeg" and photo.turned in exif.SIDEWAYS:
+        raster.encoding = codecs.lying(raster.encoding)
     if format in ("jpeg", "webp"):
         raster.pixels = eight_bit(raster.pixels)
         raster.alpha = None if raster.alpha is None else eight_bit(raster.alpha)

@@ -8,6 +8,7 @@ feedback renders again in a fraction of the time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +21,7 @@ from vision.errors import NothingToDo
 from vision.fill import Filling, in_crop, union
 from vision.grain import Grain, grain_of
 from vision.keeping import forbidden, protected_from_tones
+from vision.marked import unpack
 from vision.photo import Photo
 from vision.plan import Edit, Fill, Keep, Plan
 from vision.regions import Surfaces
@@ -71,7 +73,8 @@ class FaceAnalysis:
         self.others: tuple[FaceAnalysis, ...] = ()  # whose crops overlap this one's
         self._own_words: dict[str, engine.Found] = {}
         self._healings: dict[int, tuple[tuple[int, ...], engine.Healing]] = {}
-        self._fillings: dict[tuple[Fill, ...], Filling] = {}
+        self._fillings: dict[tuple, Filling] = {}
+        self._marked: dict[bytes, np.ndarray] = {}
 
     @cached_property
     def alignment(self) -> faces.Alignment:
@@ -170,20 +173,34 @@ class FaceAnalysis:
             self._own_words[phrase] = network.detect(self.crop, self.surfaces, words)
         return self._own_words[phrase]
 
-    def place(self, where: tuple[Region, ...], side: Side | None = None) -> np.ndarray:
-        """(512, 512) float32 soft mask of the union of regions."""
-        return np.max([self._region(region, side) for region in where], axis=0)
+    def place(
+        self, where: tuple[Region, ...], side: Side | None = None, whole: bool = False
+    ) -> np.ndarray:
+        """(512, 512) float32 soft mask of the union of regions; `whole` is with all that lies
+        within them, not their skin alone."""
+        return np.max([self._region(region, side, whole) for region in where], axis=0)
 
-    def _region(self, region: Region, side: Side | None) -> np.ndarray:
+    def _region(self, region: Region, side: Side | None, whole: bool) -> np.ndarray:
         """The left of the whole photo is the photo's, not that of the face's midline."""
         if region not in FACELESS or side not in ("photo_left", "photo_right"):
-            return self.regions.mask(region, side)
+            return (self.regions.whole if whole else self.regions.mask)(region, side)
         left = self._on_photo()[..., 0] < self.photo.width / 2
         return self.regions.mask(region) * (left == (side == "photo_left"))
 
+    def marked(self, mask: bytes) -> np.ndarray:
+        """(512, 512) float32 0 or 1, a packed mask of the photo seen from the crop, kept: on a
+        large photo it takes as long as all else."""
+        if mask not in self._marked:
+            self._marked[mask] = in_crop(self.alignment, unpack(mask))
+        return self._marked[mask]
+
+    def share(self, area: np.ndarray) -> float:
+        """Share of the face, as far as the photo shows it, that an area (512, 512) takes up."""
+        return min(float((area * (self.own > 0)).sum() / self.face_area), 1.0)
+
     @cached_property
     def face_area(self) -> float:
-        return max(float(self.regions.mask("face").sum()), 1.0)
+        return max(float((self.regions.mask("face") * self.own).sum()), 1.0)
 
     def found(
         self, kind: Kind, where: tuple[Region, ...] = ("face",), side: Side | None = None,
@@ -194,7 +211,7 @@ class FaceAnalysis:
         if not learnt:
             raise KindNotLearnt(f"I have not learnt to see {kind.replace('_', ' ')} yet")
         owner = np.sum([self.marks(k, phrase).owner for k in learnt], axis=0)
-        return float(((owner > FOUND) & (self.place(where, side) > 0.5)).sum() / self.face_area)
+        return self.share((owner > FOUND) & (self.place(where, side) > 0.5))
 
     def healing(self, found: engine.Found, asked: tuple[int, ...]) -> engine.Healing:
         """What full strength does to a set of channels; the last of each detection is kept for
@@ -205,13 +222,22 @@ class FaceAnalysis:
             self._healings[id(found)] = asked, healing
         return healing
 
-    def filling(self, fills: tuple[Fill, ...]) -> Filling:
-        """What is put at the places that some fills mark together; the last is kept."""
-        if fills not in self._fillings:
+    def filling(
+        self, fills: tuple[Fill, ...], edits: Sequence[Edit] = (), keeps: Sequence[Keep] = ()
+    ) -> Filling:
+        """What is put at the places that some fills mark together, into the photo or into what
+        `edits` make of it: skin like that around. The last of each are kept."""
+        edits = tuple(edit for edit in edits if edit.strength > 0)
+        key = (fills, edits, tuple(keeps)) if edits else (fills,)
+        if key not in self._fillings:
             marked = in_crop(self.alignment, union(fills))
-            change = self.network.fill(self.crop, self.surfaces, marked)
-            self._fillings = {fills: Filling(marked, change)}
-        return self._fillings[fills]
+            edited = face_change(self, edits, keeps).change if edits else np.float32(0)
+            crop = np.clip(self.crop + 255 * edited, 0, 255)
+            change = self.network.fill(crop, self.surfaces, marked)
+            change += marked[..., None] * edited
+            others = {old: f for old, f in self._fillings.items() if bool(old[1:]) != bool(edits)}
+            self._fillings = others | {key: Filling(marked, change)}
+        return self._fillings[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,8 +303,7 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
     touched = np.zeros(pixels.shape[:2], bool)
     unmarked = ~union(plan.fills) if plan.fills else None
     for index, face in enumerate(analysis.faces):
-        edits, keeps = _of_face(plan, index)
-        fills = tuple(fill for fill in plan.fills if fill.face == index)
+        edits, keeps, fills = _of_face(plan, index)
         if any(edit.strength > 0 for edit in edits):
             change = face_change(face, edits, keeps)
             only = _left_open(analysis, plan, index, unmarked)
@@ -294,18 +319,21 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
     return Rendering(analysis.photo.with_pixels(pixels), touched)
 
 
-def _of_face(plan: Plan, index: int) -> tuple[list[Edit], list[Keep]]:
-    edits = [edit for edit in plan.edits if edit.face == index]
-    return edits, [keep for keep in plan.keeps if keep.face == index]
+def _of_face(plan: Plan, index: int) -> tuple[tuple[Edit, ...], tuple[Keep, ...], tuple[Fill, ...]]:
+    edits, keeps, fills = (
+        tuple(one for one in wishes if one.face == index)
+        for wishes in (plan.edits, plan.keeps, plan.fills)
+    )
+    return edits, keeps, fills
 
 
 def _guarded(analysis: Analysis, plan: Plan) -> list[tone_map.Guarded]:
     """What keeps protect from tones, face by face."""
     guarded = []
     for index, face in enumerate(analysis.faces):
-        edits, keeps = _of_face(plan, index)
+        edits, keeps, fills = _of_face(plan, index)
         if keeps:
-            areas = [protected_from_tones(face, keep, edits) for keep in keeps]
+            areas = [protected_from_tones(face, keep, edits, fills) for keep in keeps]
             whole = [a for a, keep in zip(areas, keeps, strict=True) if keep.what == "everything"]
             area = np.max(areas, axis=0)
             around = tone_map.around(area, np.max([area * 0, *whole], axis=0))

@@ -96,11 +96,13 @@ class Fill:
     """Put this face's skin in place of whatever is at the marked pixels.
 
     `mask` is a 1-bit PNG of the upright photo's size (`vision.marked.pack`): bytes, so that plans
-    are compared by value and written down as they are.
+    are compared by value and written down as they are. `what` is the kind of a mark that was
+    pointed at; it overrules a keep of that kind, as an edit at a narrower place does.
     """
 
     mask: bytes = field(repr=False)
     face: int = 0
+    what: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class Plan:
     A keep beats an edit where both claim a pixel; an edit whose place is a true part of that of
     the keep of its own kind wins there ("keep the moles but remove the one on the chin"); a keep of
     `SKIN_KINDS`, which are all over the skin, beats edits of them alone. Marked pixels are filled
-    instead of edited; a keep that beats the edits there beats the fill, too.
+    instead of edited; a keep that beats the edits there beats the fill, too, but for one of the
+    kind that the fill is of.
     Tones come last, on the healed photo; keeps beat them all but at their openings.
     """
 

@@ -47,6 +47,8 @@ CENTRAL: dict[str, Outline] = {
 }
 # Regions that are more than bare skin; all others are cut to it.
 WHOLE = frozenset({"eyes", "lips", "teeth", "hair", "background", "image"})
+# Regions whose geometry says too little: without their skin they are nothing.
+BARE = frozenset({"skin", "neck", "ears"})
 
 
 def segment(crop: NDArray[Any], landmarks: NDArray[Any], upright_left: bool = True) -> Regions:
@@ -116,6 +118,13 @@ class Regions:
             raise ValueError(f"unknown region {region!r}: use one of {', '.join(get_args(Region))}")
         return self._kept((region, side), lambda: self._make_mask(region, side))
 
+    def whole(self, region: Region, side: Side | None = None) -> Map:
+        """`mask` with what lies within the region and is not bare skin (eyes, brows, lips)."""
+        if region in (*WHOLE, *BARE):
+            return self.mask(region, side)
+        on_left = None if side is None else self._on_crop_left(side)
+        return self._kept((f"_whole_{region}", side), lambda: self._area(region, on_left))
+
     def light(self, region: Region, side: Side | None = None) -> Map:
         """The mask of a region for its light and colour: `mask` with borders that light can have.
 
@@ -133,7 +142,7 @@ class Regions:
             area = self._area(region, on_left)
         else:
             wide = cv2.GaussianBlur(self._area(region, on_left), (0, 0), WIDE)
-            area = wide * (self.skin if region in ("skin", "neck", "ears") else self._surface)
+            area = wide * (self.skin if region in BARE else self._surface)
         fade = np.zeros(SHAPE, np.float32)
         fade[FADE:-FADE, FADE:-FADE] = 1
         return area * cv2.blur(fade, (2 * FADE - 1, 2 * FADE - 1))

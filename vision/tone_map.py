@@ -212,7 +212,7 @@ def write(
     grey = photo.pixels.shape[2] == 1
     tones = [wish for wish in tones if wish.amount and not (grey and wish.attribute in COLOURS)]
     pivots = [stage.pivot(wish) if wish.attribute == "contrast" else 0.0 for wish in tones]
-    kept = [keep for keep in keeps if _on_photo(keep)]
+    kept = [keep for keep in keeps if on_photo(keep)]
     for block in blocks(stage.everywhere if kept else stage.reach(tones)):
         rows = _at(block)
         own = photo.to_srgb(photo.pixels[rows])
@@ -277,7 +277,7 @@ def _allowed(
 def kept_masks(stage: Stage, keeps: Sequence[Keep], block: Block, own: Map) -> Iterator[Map]:
     """The masks (h, w) of what is kept whole `ON_PHOTO`; above 0.5 nothing changes."""
     for keep in keeps:
-        for region in _on_photo(keep):
+        for region in on_photo(keep):
             face = None if region in FACELESS else keep.face
             mask = stage.mask(region, face, keep.side, block, own)
             for one in keep.openings:
@@ -285,7 +285,7 @@ def kept_masks(stage: Stage, keeps: Sequence[Keep], block: Block, own: Map) -> I
             yield mask
 
 
-def _on_photo(keep: Keep) -> list[Region]:
+def on_photo(keep: Keep) -> list[Region]:
     """The places of a keep that reach beyond a face's crop."""
     return [region for region in keep.where if region in ON_PHOTO and keep.what == "everything"]
 

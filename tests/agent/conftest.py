@@ -27,7 +27,7 @@ from vision.places import inside, narrower, parts
 from vision.plan import Edit, Fill, Keep, Opening, Plan, Tone
 from vision.settings import Settings
 from vision.spots import Spot
-from vision.vocabulary import LEARNT_KINDS, REGIONS, Region
+from vision.vocabulary import LEARNT_KINDS, REGIONS, SKIN_KINDS, Region
 
 PLACES = list(REGIONS)
 # The left half of the world's columns is the subject's own left.
@@ -159,7 +159,7 @@ class FakeStudio:
             mean = float(np.mean(taken)) if taken else 0.0
             return SimpleNamespace(
                 found=len(cells) / (2 * len(PLACES)), severity_before=1.0, severity_after=1 - mean,
-                reduction=mean,
+                reduction=mean, all_over=wish.what in SKIN_KINDS,
             )  # fmt: skip
 
         def keep(wish):

@@ -11,8 +11,8 @@ from tests.agent.conftest import MARKED
 from vision.plan import Edit, Plan
 
 
-def measured(reduction: float, found: float = 0.02) -> SimpleNamespace:
-    return SimpleNamespace(found=found, reduction=reduction)
+def measured(reduction: float, found: float = 0.02, all_over: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(found=found, reduction=reduction, all_over=all_over)
 
 
 def test_only_what_is_found_and_asked_can_be_missed():
@@ -21,6 +21,7 @@ def test_only_what_is_found_and_asked_can_be_missed():
     assert missed(edit, measured(0.2)) == pytest.approx(0.2)
     assert missed(edit, measured(0.8)) == pytest.approx(-0.2)
     assert missed(Edit("acne", ("face",), 0.0), measured(0.5)) == 0
+    assert missed(Edit("pores", ("face",), 0.5), measured(0.1, all_over=True)) == 0
 
 
 def test_too_little_asks_for_more_effort_and_too_much_for_less():

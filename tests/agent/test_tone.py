@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from agent.recipe import Recipe, RecipeError, apply
+from vision.measure import EditMeasure
 
 ACNE = {"do": "reduce", "what": "acne", "strength": 1.0}
 
@@ -289,7 +289,7 @@ def test_marks_are_judged_before_the_photo_is_toned(talk):
     def fooled(analysis, plan, rendering):
         if not plan.tones:
             return measure(analysis, plan, rendering)
-        unseen = SimpleNamespace(found=0.5, severity_before=1, severity_after=1, reduction=0.0)
+        unseen = EditMeasure(0.5, 1.0, 1.0, 0.0)
         edits = (unseen,) * len(plan.edits)
         return replace(measure(analysis, plan, rendering), edits=edits)
 

@@ -40,3 +40,17 @@ def test_detect_reads_what_is_asked_and_where(freckle, portrait):
     part, whole = seen["wrinkles on my left cheek"], seen["wrinkles"]
     assert part["as"] == "wrinkles" and 0 <= part["found"] < whole["found"]
     assert set(part["where"]) < set(whole["where"])
+
+
+def test_detect_looks_at_the_face_that_is_named(freckle, portrait, tmp_path):
+    pair, mask = tmp_path / "two.png", tmp_path / "mask.png"
+    one = np.asarray(Image.open(portrait).convert("RGB"))[:, 60:400]
+    Image.fromarray(np.concatenate([one, one], axis=1)).save(pair)
+    prompt = "wrinkles of the person on the left"
+    outcome = freckle("detect", pair, prompt, "--json", "-o", mask)
+    left, right = json.loads(outcome.out)["faces"]
+    assert left["found"] > 0 == right["found"]
+    marks = np.asarray(Image.open(mask))
+    assert marks[:, :340].max() > 127 and marks[:, 340:].max() == 0
+    nobody = freckle("detect", portrait, "wrinkles of the third person from the left")
+    assert nobody.code == 3 and "no such face" in nobody.err

@@ -105,3 +105,12 @@ def test_two_outputs_need_two_names(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(FreckleError, match="two outputs"):
         outputs.claim(tmp_path / "folder" / ".." / "out")
+
+
+def test_a_pipe_or_a_device_is_never_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, Path("/dev/null")):
+        with pytest.raises(FreckleError, match="no ordinary file"):
+            write_file(place, b"x", overwrite=True)
+    assert pipe.is_fifo()

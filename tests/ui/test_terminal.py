@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from types import SimpleNamespace
 
 import pytest
@@ -75,3 +76,13 @@ def test_a_photo_without_an_ending_gets_that_of_its_format(portrait, tmp_path):
     (tmp_path / "text").write_text("not a photo")
     with pytest.raises(FreckleError, match="is not a photo"):
         default_output(tmp_path / "text")
+
+
+def test_bytes_that_are_no_text_do_not_end_the_conversation(tmp_path, monkeypatch):
+    said = []
+    typed = io.TextIOWrapper(io.BytesIO(b"soften my caf\xe9\nundo\n"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", typed)
+    reply = SimpleNamespace(text="Done.", view=None)
+    session = SimpleNamespace(say=lambda text: said.append(text) or reply, unsaved=False)
+    converse(SimpleNamespace(open=lambda *args, **options: session), tmp_path / "a.jpg", None)
+    assert said == ["soften my caf\N{REPLACEMENT CHARACTER}", "undo"]

@@ -15,7 +15,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from tests.vision.made_photos import (
@@ -183,34 +183,6 @@ def test_metadata_crosses_formats(tmp_path):
         exif.load(photo.exif)
         assert photo.icc == profile("prophoto") and b"Mia" in photo.xmp
         assert exif[0x010F] == "Zeiss" and exif.get_ifd(0x8769)[0x927C] == b"maker note"
-
-
-@pytest.mark.parametrize("subsampling", [0, 1, 2])
-@pytest.mark.parametrize("quality", [35, 88, 100])
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_jpeg_is_written_with_its_own_tables(tmp_path, mode, quality, subsampling):
-    options = {"quality": quality, "subsampling": subsampling, "progressive": quality == 88}
-    Image.fromarray(scene()).convert(mode).save(tmp_path / "a.jpg", dpi=(300, 300), **options)
-    save(load(tmp_path / "a.jpg"), tmp_path / "b.jpg")
-    a, b = Image.open(tmp_path / "a.jpg"), Image.open(tmp_path / "b.jpg")
-    assert a.quantization == b.quantization and a.mode == b.mode
-    assert a.layer == b.layer or mode == "L"  # sampling factors of a single plane mean nothing
-    assert a.info["dpi"] == b.info["dpi"] and a.info.get("progressive") == b.info.get("progressive")
-    assert np.abs(np.asarray(a).astype(int) - np.asarray(b)).max() <= 255 // quality + 12
-
-
-def test_a_noisy_progressive_jpeg_can_be_written(tmp_path):
-    """It takes more than the two bytes a pixel that Pillow has room for."""
-    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)
-    options = {"quality": 100, "subsampling": 0, "progressive": True}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ImageFile, "MAXBLOCK", 1 << 24)
-        Image.fromarray(noise).save(tmp_path / "a.jpg", **options)
-    assert (tmp_path / "a.jpg").stat().st_size > 2 * 600 * 600
-    save(load(tmp_path / "a.jpg"), tmp_path / "b.jpg")
-    again = Image.open(tmp_path / "b.jpg")
-    assert again.info["progressive"]
-    assert np.abs(np.asarray(again).astype(int) - load(tmp_path / "a.jpg").pixels).max() <= 4
 
 
 @pytest.mark.parametrize("key", ["Comment", "XML:com.adobe.xmp"])

@@ -242,3 +242,30 @@ def test_two_names_of_a_mark_do_not_heal_it_twice(astronaut):
     twice = pixels(astronaut, Plan((Edit("wrinkles", FACE, 1.0), said))).astype(int)
     effect = np.abs(once - astronaut.photo.pixels).sum()
     assert np.abs(twice - once).sum() < 0.05 * effect  # the face's soft border alone
+
+
+def test_a_face_that_is_kept_is_kept_with_its_lips_and_eyes(astronaut):
+    """From light as well, and the report counts them."""
+    face, shape = astronaut.faces[0], astronaut.photo.pixels.shape[:2]
+    inside = face.alignment.to_photo(
+        np.maximum(face.place(("lips",)), face.place(("eyes",))), shape
+    )
+    darker = (Tone("brightness", "image", -1.0),)
+    plan = Plan(keeps=(Keep("everything", FACE),), tones=darker)
+    rendering = pipeline.render(astronaut, plan)
+    moved = np.abs(rendering.photo.pixels.astype(int) - astronaut.photo.pixels).max(axis=2)
+    assert moved.max() > 20 and moved[inside > 0.9].max() == 0
+    assert measure(astronaut, plan, rendering).kept[0].max_change == 0
+    plainly = pipeline.render(astronaut, Plan(tones=darker))
+    assert measure(astronaut, plan, plainly).kept[0].max_change > 20
+
+
+def test_shares_are_of_the_face_that_the_photo_shows(astronaut):
+    """Cut off by the photo's border, where the crop repeats its last row."""
+    x, _, width, _ = astronaut.faces[0].face.box
+    cut = np.ascontiguousarray(astronaut.photo.pixels[:, : int(x + 0.75 * width)])
+    analysis = pipeline.analyse(photo.load(cut))
+    plan = Plan(keeps=(Keep("everything", FACE),))
+    (kept,) = measure(analysis, plan, pipeline.render(analysis, plan)).kept
+    assert 0.9 < kept.found <= 1
+    assert analysis.faces[0].face_area < 0.95 * astronaut.faces[0].face_area

@@ -116,7 +116,8 @@ def remove_spot(spot: Spot) -> Act:
     if spot.kind in TEETH_KINDS:
         raise FreckleError("I can make teeth less yellow, but not take one away.")
     return Act(
-        f"remove this {_ONE[spot.kind]}", lambda session, watch: session.fill(spot.mask, watch)
+        f"remove this {_ONE[spot.kind]}",
+        lambda session, watch: session.fill(spot.mask, watch, what=spot.kind),
     )
 
 
