@@ -1,10 +1,13 @@
-"""What the field does otherwise, made as large as our network and told as much: which kinds are
-asked for comes in as planes of strength beside the photo; the change comes out, without a gate.
+"""What the field does otherwise, with about as many weights as our network and told as much: the
+photo, the skin, the place in the face and the colour beside the person's own; which kinds are asked
+for comes in as planes of strength; the change comes out, without a gate.
 
 Written after the published descriptions, at our size: not the authors' code, not their weights.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +19,9 @@ from training.painted import Batch
 from vision.detector import NetworkConfig
 from vision.layers import ChannelNorm, Down, ResidualBlock, Up, from_windows, to_windows
 from vision.refiner import Refiner
+
+# Widths beside ours, that make as many weights.
+WIDER = 1.75
 
 
 class SwinBlock(nn.Module):
@@ -45,13 +51,30 @@ class SwinBlock(nn.Module):
         return x + self.feed(self.norm_feed(x))
 
 
+class Sight(NamedTuple):
+    """What a network is shown: photo (B, 3, H, W) sRGB 0..1, skin (B, 1, H, W), place (B, 2, H, W)
+    -1..1 and the person's tone (B, 3, 1, 1), as our detector is."""
+
+    photo: Tensor
+    skin: Tensor
+    place: Tensor
+    tone: Tensor
+
+
+def wider(config: NetworkConfig) -> tuple[int, int, int]:
+    """Channels at 1/2, 1/4 and 1/8, each a multiple of the heads."""
+    sizes = (round(WIDER * width / config.heads) * config.heads for width in config.widths[:3])
+    half, quarter, eighth = sizes
+    return half, quarter, eighth
+
+
 class Frame(nn.Module):
     """What both have in common: the way down to 1/8 and back, one skip, and the change."""
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
-        half, quarter, eighth = config.widths[:3]
-        planes = 4 * (3 + len(config.kinds))
+        half, quarter, eighth = wider(config)
+        planes = 4 * (3 + 1 + 2 + 3 + len(config.kinds))
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(planes, half, 3, padding=1))
         self.encoder = nn.Sequential(ResidualBlock(half), ResidualBlock(half))
         self.down, self.deeper = Down(half, quarter), Down(quarter, eighth)
@@ -69,7 +92,7 @@ class SwinStyle(Frame):
 
     def __init__(self, config: NetworkConfig):
         super().__init__(config)
-        _, quarter, eighth = config.widths[:3]
+        _, quarter, eighth = wider(config)
         self.bottom = nn.Sequential(ResidualBlock(eighth), ResidualBlock(eighth, 2))
         self.blocks = nn.Sequential(
             *(
@@ -78,9 +101,9 @@ class SwinStyle(Frame):
             )
         )
 
-    def forward(self, photo: Tensor, asked: Tensor) -> dict[str, Tensor]:
-        """photo (B, 3, H, W) sRGB 0..1, asked (B, K) strengths -> "change" (B, 3, H, W)."""
-        first = self.encoder(self.stem(_told(photo, asked)))
+    def forward(self, sight: Sight, asked: Tensor) -> dict[str, Tensor]:
+        """asked (B, K) strengths -> "change" (B, 3, H, W)."""
+        first = self.encoder(self.stem(_told(sight, asked)))
         x = self.down(first)
         x = self.blocks(x + self.back(self.bottom(self.deeper(x))))
         decoded = self.decoder(torch.cat([self.up(x), first], dim=1))
@@ -92,17 +115,17 @@ class BpfreStyle(Frame):
 
     def __init__(self, config: NetworkConfig):
         super().__init__(config)
-        half, quarter, eighth = config.widths[:3]
+        half, quarter, eighth = wider(config)
         self.middle = nn.Sequential(*(ResidualBlock(quarter) for _ in range(3)))
         self.bottom = nn.Sequential(*(ResidualBlock(eighth, 2) for _ in range(3)))
         self.attention = nn.Conv2d(2 * half, 1, 3, padding=1)
         self.style = nn.Linear(len(config.kinds), 2 * quarter)
         self.refiner = Refiner(half, 2 * quarter, blemish_aware=True)
 
-    def forward(self, photo: Tensor, asked: Tensor) -> dict[str, Tensor]:
+    def forward(self, sight: Sight, asked: Tensor) -> dict[str, Tensor]:
         """As `SwinStyle`; also the "coarse" change, the attention "to the decoder" and the one
         "to the refiner", (B, 1, H/2, W/2) in 0..1."""
-        first = self.encoder(self.stem(_told(photo, asked)))
+        first = self.encoder(self.stem(_told(sight, asked)))
         x = self.down(first)
         x = self.middle(x + self.back(self.bottom(self.deeper(x))))
         up = self.up(x)
@@ -135,11 +158,10 @@ class BaselineLearner(Learner):
     def forward(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
         """Losses by name; every step teaches all of it, whatever the stage."""
         strengths = losses.asked_strengths(batch, self.rng)
-        share = (batch.shares * strengths[:, :, None, None]).sum(dim=1, keepdim=True)
-        known = batch.known * (1 - batch.marked)
-        truth = share * batch.change * known
+        known = batch.known * (1 - batch.marked) * losses.dimness(batch.tone)
+        truth = batch.without(strengths) * known
         inside = losses.asked_away(truth)
-        made = self.network(batch.photo, strengths)
+        made = self.network(Sight(batch.photo, batch.skin, batch.place, batch.tone), strengths)
         change = made["change"] * known
         terms = {
             "change": losses.change_loss(change, truth, inside),
@@ -154,6 +176,8 @@ class BaselineLearner(Learner):
         return terms
 
 
-def _told(photo: Tensor, asked: Tensor) -> Tensor:
+def _told(sight: Sight, asked: Tensor) -> Tensor:
+    photo, skin, place, tone = sight
     planes = asked[:, :, None, None].expand(-1, -1, *photo.shape[-2:])
-    return torch.cat([2 * photo - 1, planes.to(photo.dtype)], dim=1)
+    seen = [2 * photo - 1, skin, place, 4 * (photo - tone), planes]
+    return torch.cat([one.to(photo.dtype) for one in seen], dim=1)

@@ -18,7 +18,7 @@ import typer
 
 from training.evaluate.detection import NONE_SHARES, fit, own_phrases, read
 from training.evaluate.removal import mixed_face
-from training.faces import rows
+from training.faces import rows, spread
 from training.imperfections.render import base_of, own_marks, seen
 from vision.compose import CLOSED
 from vision.detector import Gate
@@ -48,12 +48,13 @@ def calibrate(
     Squared errors, in the geometric mean over faces, so that faint and strong marks count alike;
     below 1 the edit does more good than harm. The choice for each kind is written into `folder`;
     a kind that was on none of the faces, or is not among `only`, is missing from the scores, and
-    keeps its gate as trained.
+    keeps the gate it has.
 
     Raises:
         FreckleError: there are no validation faces in `data`.
     """
     engine = RetouchEngine(folder)
+    earlier = _choices(engine.gate)
     rng = np.random.default_rng(seed)
     remains: dict[str, dict[Choice, list[float]]] = {
         kind: {choice: [] for choice in product(_openness(kind), range(1, PASSES + 1))}
@@ -62,7 +63,7 @@ def calibrate(
     held_out = [row for row in rows(data, split="val") if row.path.parent.name == "faces"]
     if not held_out:
         raise FreckleError(f"{data} holds no faces of the split val; give another --data DIR")
-    for index, row in enumerate(held_out[:faces]):
+    for index, row in enumerate(spread(held_out, faces)):
         base, truth = mixed_face(base_of(row), index, rng)
         crop = truth.crop
         own = seen(engine, base) | own_marks(base)
@@ -89,7 +90,7 @@ def calibrate(
         for kind, by_choice in remains.items()
     }
     scores = {kind: one for kind, one in scores.items() if one}
-    gate = _gate({kind: _plainest(one) for kind, one in scores.items()})
+    gate = _gate(earlier | {kind: _plainest(one) for kind, one in scores.items()})
     save_calibration(gate, least_likeness(engine.tower), folder)
     return scores
 
@@ -110,6 +111,13 @@ def _gate(chosen: dict[str, Choice]) -> Gate:
     """A gate with these choices, and as trained for all other kinds."""
     openness, passes = zip(*(chosen.get(kind, (0.0, 1)) for kind in NETWORK_KINDS), strict=True)
     return Gate(openness, passes)
+
+
+def _choices(gate: Gate) -> dict[str, Choice]:
+    """What a gate says of each kind."""
+    if not gate.openness:
+        return {}
+    return dict(zip(NETWORK_KINDS, zip(gate.openness, gate.passes, strict=True), strict=True))
 
 
 def _plainest(scores: dict[Choice, float]) -> Choice:
@@ -138,7 +146,7 @@ def main(
     for kind, scores in chosen.items():
         print(kind, ", ".join(f"{o:+.1f} x{n}: {score:.3f}" for (o, n), score in scores.items()))
     if unseen := set(wanted) - set(chosen):
-        print(f"on none of the faces, and left as trained: {', '.join(sorted(unseen))}")
+        print(f"on none of the faces, and left as they were: {', '.join(sorted(unseen))}")
 
 
 if __name__ == "__main__":

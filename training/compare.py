@@ -25,7 +25,7 @@ import torch
 import typer
 from safetensors.torch import load_file, save_file
 
-from training.baselines import BASELINES, BaselineLearner
+from training.baselines import BASELINES, BaselineLearner, Sight
 from training.evaluate.removal import (
     Remover,
     Truth,
@@ -41,12 +41,14 @@ from training.imperfections.render import render
 from training.learner import Phrasebook, Teachers, VisionLearner
 from training.loop import Learner, run
 from training.options import LossWeights, VisionTraining
+from training.painted import place_map
 from training.retouch_clip import load_image_tower
 from training.vision import grow, sources
 from vision.detector import NetworkConfig
 from vision.engine import RetouchEngine
 from vision.errors import FreckleError
 from vision.retoucher import RetouchNetwork
+from vision.surroundings import skin_tone
 from vision.vocabulary import NETWORK_KINDS
 from vision.weights_file import load_network, network_config, save_network
 
@@ -183,10 +185,12 @@ def _remover(network: torch.nn.Module) -> Remover:
     """A baseline as a means of removal; it is given the skin and the teeth as its only bounds."""
 
     def remove(truth: Truth, base: Base, asked: tuple[str, ...]) -> np.ndarray:
-        photo = torch.from_numpy(truth.painted).permute(2, 0, 1)[None]
+        images = (truth.painted, base.skin[..., None], place_map().transpose(1, 2, 0))
+        photo, skin, place = (torch.from_numpy(x).permute(2, 0, 1)[None] for x in images)
         strengths = torch.tensor([[float(kind in asked) for kind in NETWORK_KINDS]])
         with torch.inference_mode():
-            change = network(photo, strengths)["change"][0].permute(1, 2, 0).numpy()
+            sight = Sight(photo, skin, place, skin_tone(photo, skin))
+            change = network(sight, strengths)["change"][0].permute(1, 2, 0).numpy()
         return stored(truth.painted + base.surfaces.both[..., None] * change)
 
     return remove

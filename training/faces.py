@@ -60,6 +60,12 @@ def rows(
         ]  # fmt: skip
 
 
+def spread(found: list[FaceRow], count: int) -> list[FaceRow]:
+    """So many of them, from all over the list: the manifest is sorted by source."""
+    count = min(count, len(found))
+    return [found[index * len(found) // count] for index in range(count)]
+
+
 def aligned(row: FaceRow) -> tuple[np.ndarray, np.ndarray, Alignment]:
     """Crop (512, 512, 3) uint8, its landmarks (478, 2) in crop pixels, and the alignment."""
     alignment = align(five_points(row.points))

@@ -20,7 +20,7 @@ from training.options import VisionTraining
 from training.painted import Batch
 from training.perceptual import Features
 from training.retouch_clip import ImageTower
-from vision.detector import Detection, NetworkConfig
+from vision.detector import Detection, NetworkConfig, one_map
 from vision.errors import FreckleError
 from vision.prompts import PHRASES, text_tower
 from vision.retoucher import RetouchNetwork, blend
@@ -168,6 +168,8 @@ class VisionLearner(Learner):
         # teach it to close every gate (seen: 1,300 steps without a single mole).
         owners = found.owners if stage.joint else found.owners.detach()
         gating = torch.where(taught, batch.owners, owners) * (1 - marked)
+        if not self.options.network.prompted:
+            gating = one_map(gating, strengths)
         wanted = (strengths > 0)[:, :, None, None]
         seen = gating.detach()
         if stage.taught:
@@ -178,8 +180,7 @@ class VisionLearner(Learner):
         # times farther from skin than a mark, which must not drown in it.
         hair = batch.beard * wanted[:, STUBBLE : STUBBLE + 1]
         known = batch.known * (1 - hair) * (1 - 0.8 * marked)
-        share = (batch.shares * strengths[:, :, None, None]).sum(dim=1, keepdim=True)
-        truth = torch.where(marked > 0, 1.0, share) * batch.change
+        truth = torch.where(marked > 0, batch.change, batch.without(strengths))
         gate = (gating * strengths[:, :, None, None]).sum(dim=1, keepdim=True) + marked
 
         def made(of: Tensor) -> Tensor:

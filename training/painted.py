@@ -45,7 +45,8 @@ class Batch:
             (`with_foreign`); 0 everywhere as painted.
         change: (B, 3, H, W), clean - painted.
         owners: (B, K, H, W), each kind's share of the pixel; the rest is nobody's.
-        shares: (B, K, H, W), each kind's share of `change`; sums to 1 where there is paint.
+        effects: (B, K, 3, H, W), what taking each kind alone away would change; sums to `change`.
+            Kinds that lie on each other may cancel: a sheen on a flush hides it.
         tone: (B, 3, 1, 1), mean sRGB colour of the skin of the whole painted face.
         kinds_known: whether the truth says which kind a mark is, or only that one was there.
     """
@@ -58,9 +59,13 @@ class Batch:
     marked: Tensor
     change: Tensor
     owners: Tensor
-    shares: Tensor
+    effects: Tensor
     tone: Tensor
     kinds_known: bool = True
+
+    def without(self, strengths: Tensor) -> Tensor:
+        """(B, 3, H, W), the true change where kinds are asked away by (B, K) strengths."""
+        return torch.einsum("bkchw,bk->bchw", self.effects, strengths)
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
@@ -240,24 +245,23 @@ def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None)
     exposed = torch.stack([linear * torch.exp(-density.sum(dim=1)), linear], dim=1)
     painted, clean = _soften(to_srgb(exposed).flatten(1, 2), blur).split(3, dim=1)
     change = clean - painted
-    amount = _soften(density.abs_().mean(dim=2), blur)
-    shares = amount / amount.sum(dim=1, keepdim=True).clamp(min=1e-6)
-    size = change.abs().mean(dim=1, keepdim=True)
-    owners = _owners(shares * size)
+    effects = _effects(exposed[:, :1], density, blur, painted, change)
+    sizes = effects.abs().mean(dim=2)
+    owners = _owners(sizes)
     noise = torch.randn(painted.shape, generator=generator, device=painted.device)
     photo = (painted + noise * parts["noise"][:, :, None, None]).clamp(0, 1)
     # A mark painted over the base's own hides it; a flush, a sheen or a texture does not.
-    covered = shares[:, _MARKS].sum(dim=1, keepdim=True) * size > 1 / 255
+    covered = sizes[:, _MARKS].sum(dim=1, keepdim=True) > 1 / 255
     known = (~parts["own"].bool() | covered).float()
     skin = parts["skin"].float() / 255
     beard = parts["beard"].float()
     marked = torch.zeros_like(known)
-    return Batch(photo, skin, parts["place"], known, beard, marked, change, owners, shares, tone)
+    return Batch(photo, skin, parts["place"], known, beard, marked, change, owners, effects, tone)
 
 
 def _density(parts: dict[str, Tensor]) -> Tensor:
-    """(B, K, 3, H, W) as this face and this camera show it; the largest of all tensors here, so it
-    is changed in place."""
+    """(B, K, 3, H, W) as this face and this camera show it; a large tensor, so it is changed in
+    place."""
     density = parts["density"].float().mul_(base.STEP * parts["tint"][..., None, None])
     bleed, blue = parts["camera"].T[:, :, None, None, None]
     red, green = density[:, :, 0], density[:, :, 1]
@@ -266,8 +270,27 @@ def _density(parts: dict[str, Tensor]) -> Tensor:
     return density
 
 
+def _effects(
+    exposed: Tensor, density: Tensor, blur: Tensor, painted: Tensor, change: Tensor
+) -> Tensor:
+    """(B, K, 3, H, W), the photo without each kind less the photo, as far as they add up to
+    `change`; the little that they do not, where layers overlap, is shared out by size.
+
+    `exposed` (B, 1, 3, H, W) is the painted photo's linear light.
+    """
+    effects = torch.zeros_like(density)
+    for k in range(density.shape[1]):
+        rows = density[:, k].flatten(1).any(dim=1).nonzero()[:, 0]
+        if len(rows):
+            alone = to_srgb(exposed[rows, 0] * torch.exp(density[rows, k]))
+            effects[rows, k] = _soften(alone, blur[rows]) - painted[rows]
+    sizes = effects.abs().mean(dim=2, keepdim=True)
+    left = (change - effects.sum(dim=1))[:, None]
+    return effects.add_(left * (sizes / sizes.sum(dim=1, keepdim=True).clamp(min=1e-6)))
+
+
 def _owners(effects: Tensor) -> Tensor:
-    """Shares of the pixel from what each kind changes there, both (B, K, H, W)."""
+    """Shares of the pixel from the size of what each kind changes there, both (B, K, H, W)."""
     area = effects[:, _TEXTURES] ** 2
     for side, padding in (((AREA, 1), (AREA // 2, 0)), ((1, AREA), (0, AREA // 2))):
         area = F.avg_pool2d(area, side, stride=1, padding=padding, count_include_pad=False)

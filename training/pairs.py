@@ -130,10 +130,10 @@ def _to_batch(cuts: list[dict[str, np.ndarray]]) -> Batch:
     kinds = len(NETWORK_KINDS)
     # Equal shares of every kind: what was asked is "all there is".
     owners = (size / (size + HALF_OWNED)).expand(-1, kinds, -1, -1) / kinds
+    effects = (change / kinds)[:, None].expand(-1, kinds, -1, -1, -1)
     nowhere = torch.zeros_like(parts["skin"])
     return Batch(
         photo=parts["before"], skin=parts["skin"], place=parts["place"], known=nowhere + 1,
         beard=nowhere, marked=nowhere, change=change, owners=owners,
-        shares=torch.full_like(owners, 1 / kinds), tone=to_srgb(parts["tone"][:, :, None, None]),
-        kinds_known=False,
+        effects=effects, tone=to_srgb(parts["tone"][:, :, None, None]), kinds_known=False,
     )  # fmt: skip

@@ -75,9 +75,9 @@ def train(
             aligned = folder / "pairs"
             print(align_pairs(pairs, aligned), flush=True)
     book = Phrasebook(options.network)
-    begun = {name: value.clone() for name, value in network.state_dict().items()}
     learner = VisionLearner(options, network, book, teachers)
     _same_run(folder / "options.json", options)
+    begun = _begun(folder / "begun.pt", network)
 
     def save(average: VisionLearner) -> None:
         written = RetouchNetwork(options.network)
@@ -93,6 +93,13 @@ def train(
 
     run(learner, batches, options.schedule, folder, save)
     return out / "model.safetensors"
+
+
+def _begun(file: Path, network: RetouchNetwork) -> dict[str, torch.Tensor]:
+    """The weights that a run began with, which a later teacher does not change."""
+    if not file.exists():
+        torch.save(network.state_dict(), file)
+    return torch.load(file, weights_only=True)
 
 
 def _same_run(file: Path, options: VisionTraining) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # Marks that belong to the person, each a dot in the skin. (Stubble is a texture, too, and is seen
 # on many a chin without any: left out, it would leave holes around the mouth.)
-_DOTS = [NETWORK_KINDS.index(kind) for kind in ("freckles", "moles")]
+DOTS = ("freckles", "moles")
+_DOTS = [NETWORK_KINDS.index(kind) for kind in DOTS]
 PORES = NETWORK_KINDS.index("pores")
 
 

@@ -95,6 +95,17 @@ class Gate:
         return logits.softmax(dim=1)[:, :-1]
 
 
+def one_map(owners: Tensor, asked: Tensor) -> Tensor:
+    """For a network without `prompted`, which knows only that something is there: all of that for
+    what is asked, in equal parts, for each kind by itself has one part in K of it.
+
+    owners (B, K, H, W), asked (B, K) above 0 where asked -> (B, K, H, W).
+    """
+    part = (asked > 0).to(owners.dtype)
+    part = part / part.sum(dim=1, keepdim=True).clamp(min=1)
+    return owners.sum(dim=1, keepdim=True) * part[:, :, None, None]
+
+
 class Detection(NamedTuple):
     """What the detector says about a batch of crops.
 

@@ -157,6 +157,8 @@ class RetouchEngine:
             again = taking_part > step
             still = tuple(np.array(asked)[again].tolist())
             owners = found.owners[list(still)] * first[again]
+            if not self.network.config.prompted:
+                owners[:] = found.owners.sum(axis=0) / len(still)
             changes[again] += owners[..., None] * self._change(found, still)
             gates[again] = 1 - (1 - gates[again]) * (1 - owners)
             yield Healing(gates.copy(), changes.copy())

@@ -320,11 +320,11 @@ def render(analysis: Analysis, plan: Plan) -> Rendering:
 
 
 def _of_face(plan: Plan, index: int) -> tuple[tuple[Edit, ...], tuple[Keep, ...], tuple[Fill, ...]]:
-    edits, keeps, fills = (
-        tuple(one for one in wishes if one.face == index)
-        for wishes in (plan.edits, plan.keeps, plan.fills)
+    return (
+        tuple(edit for edit in plan.edits if edit.face == index),
+        tuple(keep for keep in plan.keeps if keep.face == index),
+        tuple(fill for fill in plan.fills if fill.face == index),
     )
-    return edits, keeps, fills
 
 
 def _guarded(analysis: Analysis, plan: Plan) -> list[tone_map.Guarded]:

@@ -53,8 +53,8 @@ class TargetAwareBlock(nn.Module):
 
     Queries see the features with the asked imperfection suppressed, F (1 - m) (LangBRT eq. 2);
     keys and values are weighted toward clean tokens, x + x (1 - m) (RetouchGPT), so imperfect
-    places are rewritten from clean ones. Features move only where asked:
-    F <- F + m * gate * branch(F) (LangBRT eq. 4).
+    places are rewritten from clean ones. Features move only where asked, which is our own:
+    F <- F + m * gate * branch(F).
     """
 
     def __init__(self, config: NetworkConfig, channels: int, prompt: int, shifted: bool):
@@ -92,7 +92,7 @@ class TargetAwareBlock(nn.Module):
         queries = self.query(to_windows(x * clean, self.window))
         keys, values = self.key_value(to_windows(x + x * clean, self.window)).chunk(2, dim=-1)
         queries, keys, values = (self._split(t) for t in (queries, keys, values))
-        # Sigmoid instead of softmax (LangBRT eq. 3): a token may find nothing to copy. Shifted
+        # Sigmoid instead of softmax (LangBRT eq. 4): a token may find nothing to copy. Shifted
         # down by log(tokens) it starts with the mean of the window, as softmax does.
         bias = (self.position - 2 * math.log(self.window)).to(queries.dtype)
         scores = (queries * self.scale.to(queries.dtype)) @ keys.transpose(-1, -2) + bias

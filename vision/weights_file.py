@@ -38,11 +38,24 @@ def save_network(network: RetouchNetwork, prompts: torch.Tensor, folder: Path) -
                for name, value in network.state_dict().items()}  # fmt: skip
     tensors["prompts"] = prompts.to(torch.float16).contiguous()
     file, part = folder / "model.safetensors", folder / "model.part"
+    if _same(file, tensors):  # a finished run that is called again; what was calibrated holds
+        return file
     save_file(tensors, part)
     part.replace(file)
     # New weights know nothing of the old calibration.
     _write_config(folder, network=asdict(network.config), gate=asdict(Gate()), least_likeness=None)
     return file
+
+
+def _same(file: Path, tensors: dict[str, torch.Tensor]) -> bool:
+    """Whether a file holds just these."""
+    import torch
+    from safetensors.torch import load_file
+
+    stored = load_file(file) if file.is_file() else {}
+    return stored.keys() == tensors.keys() and all(
+        torch.equal(stored[name], value) for name, value in tensors.items()
+    )
 
 
 def load_network(folder: Path = RETOUCH_FOLDER) -> tuple[RetouchNetwork, torch.Tensor]:

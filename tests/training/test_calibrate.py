@@ -13,7 +13,7 @@ from training import calibrate
 from vision.errors import FreckleError
 from vision.prompts import OwnWords
 from vision.vocabulary import NETWORK_KINDS
-from vision.weights_file import RETOUCH_FOLDER, load_calibration
+from vision.weights_file import RETOUCH_FOLDER, load_calibration, save_calibration
 
 
 def test_the_plainest_choice_within_a_twentieth_of_the_least_error():
@@ -68,7 +68,7 @@ def test_words_are_believed_from_where_a_tower_is_right_four_times_in_five(monke
     assert 0.9 < calibrate.least_likeness("a CLIP") < 0.95
 
 
-def test_the_choice_is_stored_and_what_never_came_stays_as_trained(base, tmp_path, monkeypatch):
+def test_the_choice_is_stored_and_what_never_came_stays_as_it_was(base, tmp_path, monkeypatch):
     copy_weights(tmp_path)
     monkeypatch.setattr(calibrate, "rows", lambda data, split: [ROW])
     monkeypatch.setattr(calibrate, "base_of", lambda row: base)
@@ -81,9 +81,12 @@ def test_the_choice_is_stored_and_what_never_came_stays_as_trained(base, tmp_pat
     gate, least = load_calibration(tmp_path)
     assert least == 0.5
     openness = dict(zip(NETWORK_KINDS, gate.openness, strict=True))
-    assert {kind for kind, offset in openness.items() if offset} == set(scores)
+    assert {kind for kind in scores if openness[kind] == 0.5} == set(scores)
+    earlier = calibrate._choices(load_calibration(RETOUCH_FOLDER)[0])
+    assert all(openness[kind] == earlier[kind][0] for kind in set(NETWORK_KINDS) - set(scores))
     (kind, *_) = scores
-    copy_weights(tmp_path)
+    before = dict.fromkeys(NETWORK_KINDS, (0.25, 2))
+    save_calibration(calibrate._gate(before), 0.5, tmp_path)
     assert set(calibrate.calibrate(tmp_path, tmp_path, faces=1, only=[kind])) == {kind}
-    openness = dict(zip(NETWORK_KINDS, load_calibration(tmp_path)[0].openness, strict=True))
-    assert {kind for kind, offset in openness.items() if offset} == {kind}
+    gate = load_calibration(tmp_path)[0]
+    assert calibrate._choices(gate) == before | {kind: (0.5, 1)}

@@ -22,8 +22,10 @@ from training.evaluate.removal import (
     mixed_face,
     paint,
 )
+from training.faces import spread
 from training.imperfections import painters
-from vision.engine import engine
+from vision.changes import DOTS
+from vision.engine import FOUND, engine
 from vision.vocabulary import NETWORK_KINDS
 
 
@@ -171,3 +173,19 @@ def test_plastic_skin_has_a_detail_ratio_below_one():
     assert detail_ratio(image, inside, ~inside) == pytest.approx(1, abs=0.1)
     image[inside] = 128
     assert detail_ratio(image, inside, ~inside) < 0.3
+
+
+def test_faces_are_measured_from_all_over_the_list():
+    """The manifest is sorted by source: its first rows are one studio's."""
+    assert spread(list(range(100)), 4) == [0, 25, 50, 75]
+    assert spread([1, 2, 3], 8) == [1, 2, 3]
+
+
+def test_where_skin_is_evened_freckles_that_nobody_named_stay_in_the_benchmark_too(base):
+    rng = np.random.default_rng(3)
+    truth = paint(base, [painters[kind](base, rng, 0.9) for kind in ("freckles", "uneven_tone")])
+    change = np.abs(freckle(engine())(truth, base, ("uneven_tone",)) - truth.painted).mean(axis=2)
+    owners = engine().detect(truth.crop, base.surfaces).owners
+    dots = owners[[NETWORK_KINDS.index(kind) for kind in DOTS]].max(axis=0) > FOUND
+    assert dots.sum() > 50 and change.max() > 2 / 255
+    assert change[dots].max() == 0

@@ -18,9 +18,16 @@ from training.loop import Stage
 from training.options import LossWeights, VisionTraining
 from training.painted import PaintedCrops, to_batch
 from ui.cli import app
+from vision.detector import Gate
 from vision.errors import FreckleError
 from vision.vocabulary import NETWORK_KINDS
-from vision.weights_file import RETOUCH_FOLDER, load_network
+from vision.weights_file import (
+    RETOUCH_FOLDER,
+    load_calibration,
+    load_network,
+    save_calibration,
+    save_network,
+)
 
 
 @pytest.fixture
@@ -97,11 +104,7 @@ def test_a_second_round_starts_from_the_teacher(folder, tmp_path, options):
 
 
 def test_weights_can_be_an_average_with_the_teachers(folder, tmp_path, options, monkeypatch):
-    def look(data, found, teacher):
-        found.mkdir(exist_ok=True)
-        np.save(found / "00000.npy", np.zeros((512, 512), bool))
-
-    monkeypatch.setattr(training, "look", look)
+    monkeypatch.setattr(training, "look", _sees_nothing)
     with pytest.raises(FreckleError, match="--mix needs"):
         training.train(tmp_path, folder, tmp_path / "out", replace(options, mix=0.5))
     training.train(tmp_path, folder, tmp_path / "teacher", replace(options, steps=1))
@@ -124,6 +127,39 @@ def test_weights_can_be_an_average_with_the_teachers(folder, tmp_path, options, 
     )
     last = load_network(file.parent)[0].state_dict()["detector.none"]
     assert (last - states[0]).abs().max() > 2 * learnt
+
+
+def _sees_nothing(data, found, teacher):
+    found.mkdir(exist_ok=True)
+    np.save(found / "00000.npy", np.zeros((512, 512), bool))
+
+
+def test_a_finished_run_that_is_called_again_keeps_its_calibration(folder, tmp_path, options):
+    file = training.train(tmp_path, folder, tmp_path / "out", replace(options, steps=2))
+    save_calibration(Gate((0.5,) * 14, (1,) * 14), 0.4, file.parent)
+    training.train(tmp_path, folder, tmp_path / "out", replace(options, steps=2))
+    assert load_calibration(file.parent)[0].openness == (0.5,) * 14
+    training.train(tmp_path, folder, tmp_path / "out", replace(options, steps=4))
+    assert load_calibration(file.parent)[0] == Gate()
+
+
+def test_a_later_teacher_changes_nothing_about_what_a_run_began_with(
+    folder, tmp_path, options, monkeypatch
+):
+    monkeypatch.setattr(training, "look", _sees_nothing)
+    for name in ("one", "two"):
+        torch.manual_seed(len(name) + ord(name[0]))
+        network = training.RetouchNetwork(options.network)
+        save_network(network, torch.zeros(14, options.network.text), tmp_path / name)
+    nothing = replace(options, steps=1, mix=0.0)
+    files = [
+        training.train(tmp_path, folder, tmp_path / "out", nothing, tmp_path / name)
+        for name in ("one", "two")
+    ]
+    written = load_network(files[1].parent)[0].state_dict()
+    began = load_network(tmp_path / "one")[0].state_dict()
+    for name in ("detector.mapping", "retoucher.enter.weight"):
+        torch.testing.assert_close(written[name], began[name])
 
 
 def test_a_teacher_of_fewer_kinds_is_grown(tiny):
@@ -160,8 +196,9 @@ def test_pairs_teach_that_something_was_there(folder, tmp_path, options, astrona
     torch.testing.assert_close(batch.owners.sum(dim=1).amin(), torch.tensor(0.0))
     strengths = losses.asked_strengths(batch, torch.Generator().manual_seed(0))
     assert (strengths == strengths[:, :1]).all() and (strengths > 0).all()  # all there is
-    share = (batch.shares * strengths[:, :, None, None]).sum(dim=1, keepdim=True)
-    torch.testing.assert_close(share, strengths[:, :1, None, None].expand_as(share))
+    torch.testing.assert_close(
+        batch.without(strengths), strengths[:, :1, None, None] * batch.change
+    )
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vision.detector import NetworkConfig
+from vision.detector import NetworkConfig, one_map
 from vision.retoucher import RetouchNetwork, blend
 
 SMALL = NetworkConfig(
@@ -137,6 +137,11 @@ def test_without_prompts_all_kinds_have_one_map():
     owners = network.detect(*inputs(), torch.randn(3, 12)).owners
     torch.testing.assert_close(owners[:, 0], owners[:, 1])
     torch.testing.assert_close(owners[:, 0], owners[:, 2])
+    asked = torch.tensor([[0.0, 0.5, 0.0], [1.0, 0.2, 0.0]])
+    given = one_map(owners, asked)
+    torch.testing.assert_close(given[0, 1], owners[0].sum(dim=0))  # all there is, for the one asked
+    torch.testing.assert_close(given[1].sum(dim=0), owners[1].sum(dim=0))
+    assert not given[0, 0].any() and not given[:, 2].any()
 
 
 def test_what_a_user_marks_is_changed_though_nothing_was_found(network):

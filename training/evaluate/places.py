@@ -17,7 +17,7 @@ import numpy as np
 import typer
 
 from llm.parser import Parser, load_parser
-from training.faces import rows
+from training.faces import rows, spread
 from training.imperfections.render import base_of
 from vision.regions import Regions
 from vision.settings import Settings
@@ -106,8 +106,8 @@ def _agreement(given: Place, meant: Place, faces: Sequence[Regions]) -> tuple[fl
 
 def report(data: Path, faces: int, parser: Parser) -> str:
     """A table over all phrases, and a line for each whose place was not understood."""
-    chosen = [row for row in rows(data, split="test") if row.path.parent.name == "faces"][:faces]
-    shown = [base_of(row).regions for row in chosen]
+    chosen = [row for row in rows(data, split="test") if row.path.parent.name == "faces"]
+    shown = [base_of(row).regions for row in spread(chosen, faces)]
     heard = [(phrase, hear(phrase, parser, shown)) for phrase in phrases()]
     numbers = np.array([[h.kind, h.exact, h.reached, h.overlap] for _, h in heard], float)
     kind, exact, reached, overlap = numbers.mean(axis=0)

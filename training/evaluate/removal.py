@@ -15,11 +15,12 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 from training.evaluate.filters import FILTERS, inpaint
-from training.faces import rows
+from training.faces import rows, spread
 from training.imperfections import mixture, painters
 from training.imperfections.base import Base, Layer, to_srgb
 from training.imperfections.render import amplified, base_of, own_marks, parted, shown, shows
 from training.painted import AREA, SALIENCE, TEXTURES
+from vision.changes import DOTS
 from vision.compose import CLOSED, soften
 from vision.engine import FOUND, Found, RetouchEngine
 from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS
@@ -93,7 +94,7 @@ def held_out(data: Path, faces: int, seed: int = 7) -> Iterator[tuple[Base, Trut
     """Painted faces of the test split (use=train rows: studio and stock portraits)."""
     chosen = [row for row in rows(data, split="test") if row.path.parent.name == "faces"]
     rng = np.random.default_rng(seed)
-    for index, row in enumerate(chosen[:faces]):
+    for index, row in enumerate(spread(chosen, faces)):
         base, truth = mixed_face(base_of(row), index, rng)
         if truth.without:
             yield base, truth
@@ -126,7 +127,8 @@ def average_precision(score: np.ndarray, truth: np.ndarray) -> float:
 
 def freckle(engine: RetouchEngine, kept: str | None = None) -> Remover:
     """Our network, told the kinds and not the places; what it finds of a kind that is `kept` stays
-    untouched, as by a plan's keep (`vision.keeping`)."""
+    untouched, as by a plan's keep (`vision.keeping`), and where skin is evened freckles and moles
+    do that nobody named (`vision.changes`)."""
 
     last: Truth | None = None
     seen: dict[int, Found] = {}  # asked again of the same face
@@ -150,6 +152,10 @@ def freckle(engine: RetouchEngine, kept: str | None = None) -> Remover:
             channels = tuple(one.kinds.index(kind) for kind in kinds)
             healing = one.heal(truth.crop, base.surfaces, found_by(one, truth, base), channels)
             room = 1 - gate if one is not engine else 1.0
+            if one is not engine:
+                unnamed = [one.kinds.index(dot) for dot in DOTS if dot not in asked]
+                dots = found_by(engine, truth, base).owners[unnamed].max(axis=0, initial=0)
+                room = room * (1 - np.clip(dots / FOUND, 0, 1))
             gate = gate + room * healing.gates.sum(axis=0)
             change = change + np.expand_dims(room, -1) * healing.changes.sum(axis=0)
         if kept:

@@ -95,10 +95,12 @@ def one_face(runs: int = 5) -> dict[str, float]:
     import torch
     from skimage import data
 
-    from training.baselines import SwinStyle
+    from training.baselines import Sight, SwinStyle
     from training.evaluate.filters import FILTERS
+    from training.painted import place_map
     from vision import engine, pipeline
     from vision.photo import load
+    from vision.surroundings import skin_tone
 
     face = pipeline.analyse(load(data.astronaut())).faces[0]
     crop, on, network = face.crop, face.surfaces, engine.engine()
@@ -107,13 +109,17 @@ def one_face(runs: int = 5) -> dict[str, float]:
     swin = SwinStyle(network.network.config).eval()
     swin = swin.to(network.device, memory_format=torch.channels_last)
     photo = (crop / 255).astype(np.float32)
-    tensor = torch.from_numpy(photo).permute(2, 0, 1)[None].to(network.device)
+    shown = (photo, on.skin[..., None], place_map().transpose(1, 2, 0))
+    image, skin, place = (
+        torch.from_numpy(x).permute(2, 0, 1)[None].to(network.device) for x in shown
+    )
+    sight = Sight(image, skin, place, skin_tone(image, skin))
     strengths = torch.ones(1, len(network.kinds), device=network.device)
 
     @torch.inference_mode()
     def rival() -> None:
         with network.autocast():  # as ours runs
-            swin(tensor, strengths)
+            swin(sight, strengths)
 
     jobs: dict[str, Callable[[], object]] = {
         "detect": lambda: network.detect(crop, on),

@@ -278,13 +278,14 @@ def comparison_table(report: Report, detection: bool = False) -> str:
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(['---'] * len(heads))} |"]
     for name, numbers in report.together.items():
         n = {key: float(np.mean([one[key] for one in numbers])) for key in numbers[0]}
+        distance = f"{n['distance']:.4f}" if "distance" in n else "–"
         alone = by_kind(report.alone[name]) if name in report.alone else {}
         removed = np.mean([kind["removed"] for kind in alone.values()]) if alone else np.nan
         # The median: of a kind that a filter does not reach at all, the ratio has no meaning.
         spilt = np.median([kind["selectivity"] for kind in alone.values()]) if alone else np.nan
         cells = [
             name, f"{n['inside']:.1f}", f"{n['all']:.1f}", f"{n['ssim']:.4f}",
-            *[f"{n['distance']:.4f}" for _ in range(measured)],
+            *[distance] * measured,
             *([f"{removed:.0%}", f"{spilt:.2f}"] if alone else ["–", "–"]),
             *[_share(_overall(alone).get("precision")) for _ in range(detection)],
         ]  # fmt: skip

@@ -149,11 +149,19 @@ def look(data: Path, folder: Path, teacher: Path, *, split: str = "train") -> No
         file = folder / f"{index:05d}.npy"
         if file.exists():
             continue
-        marks = seen(engine, parted(base_of(row))[0])
+        marks = seen(engine, _bare(row))
         part = file.with_suffix(".part")
         with part.open("wb") as out:
             np.save(out, marks)
         part.rename(file)
+
+
+def _bare(row: FaceRow) -> Base:
+    """A face as it is painted on: without what is lifted off it, and parted from the rest."""
+    base = base_of(row)
+    for density in lifted.lift(base, lifted.FACES.get(_name(row), [])).values():
+        base = lifted.without(base, density)
+    return parted(base)[0]
 
 
 def seen(engine: RetouchEngine, base: Base) -> np.ndarray:
