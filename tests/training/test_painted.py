@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -132,7 +134,8 @@ def test_foreign_patches_are_to_be_filled_with_the_skin_below(batch):
 def test_marks_that_a_teacher_finds_on_the_bases_are_not_taught_as_nothing(
     base, painted, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(render, "_bases", lambda data, split: ["the one face"])
+    row = SimpleNamespace(path=tmp_path / "faces" / "the one face.jpg")
+    monkeypatch.setattr(render, "_bases", lambda data, split: [row])
     monkeypatch.setattr(render, "base_of", lambda row: base)
     found = tmp_path / "found"
     render.look(tmp_path, found, RETOUCH_FOLDER)

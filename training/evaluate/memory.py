@@ -38,7 +38,7 @@ from memory.preferences import Preferences
 from memory.recall import weigh
 from memory.scene import Feature, PhotoScene, scene_of
 from memory.store import Store
-from vision.measure import Measurement
+from vision.measure import EditMeasure, Measurement
 from vision.places import Spot, inside
 from vision.plan import Edit, Plan
 from vision.settings import Settings
@@ -110,11 +110,8 @@ class PlanStudio:
         return SimpleNamespace(photo=replace(analysis.photo, pixels=strengths))
 
     def measure(self, analysis: Any, plan: Plan, rendering: Any) -> Any:
-        def edit(wish: Edit) -> Any:
-            return SimpleNamespace(
-                found=0.1, severity_before=1.0, severity_after=1 - wish.strength,
-                reduction=wish.strength,
-            )  # fmt: skip
+        def edit(wish: Edit) -> EditMeasure:
+            return EditMeasure(0.1, 1.0, 1 - wish.strength, wish.strength)
 
         kept = tuple(SimpleNamespace(found=0.1, max_change=0) for _ in plan.keeps)
         edits = tuple(edit(wish) for wish in plan.edits)
