@@ -268,12 +268,22 @@ class Regions:
         # colour says nothing, for circles can be of any; rims of glasses are taken out as strands.
         prior = 2.5 * core + 6 * under_eyes - 1.5 * (1 - face)
         shaded = np.maximum(core, 0.4 * face)
-        odds = prior + skin.likelihood(self._crop, self.landmarks, lit, shaded)
+        upper = self._upper_face()
+        odds = prior + skin.likelihood(
+            self._crop, self.landmarks, lit, shaded, self._above_forehead(), upper
+        )
         bare = skin.snapped((1 / (1 + np.exp(-odds))).astype(np.float32), self._crop)
         bare = np.maximum(bare, skin.highlights(bare, self._crop, face * clear > 0.5))
         limit = np.maximum(np.maximum(face, neck), ears)
-        strands = skin.strands(self._crop, self.length) * self._upper_face()
-        return bare * limit * (1 - np.maximum(self.features, strands))
+        bare = skin.attached(bare * limit, (core > 0.5) | (upper < 0.5))
+        strands = skin.strands(self._crop, self.length) * upper
+        return bare * (1 - np.maximum(self.features, strands))
+
+    def _above_forehead(self) -> NDArray[np.intp]:
+        """(n, 2) pixels of the crop above the hairline; none where the photo ends there."""
+        top = self.outline[[0, 1, 2, 3, 33, 34, 35]]
+        places = (top - 0.06 * self.length * self.down).round().astype(np.intp)
+        return places[((places >= 0) & (places < CROP_SIZE)).all(1)]
 
     def _upper_face(self) -> Map:
         """Where glasses and fringes are: above the middle of the nose, soft."""
@@ -329,9 +339,7 @@ class Regions:
 
     def _hair(self) -> Map:
         """Pixels of the head that look like what lies above the forehead, and not like skin."""
-        top = self.outline[[0, 1, 2, 3, 33, 34, 35]]
-        seeds = (top - 0.06 * self.length * self.down).round().astype(int)
-        seeds = seeds[((seeds >= 0) & (seeds < CROP_SIZE)).all(1)]
+        seeds = self._above_forehead()
         if not len(seeds):
             return np.zeros(SHAPE, np.float32)
         smooth = cv2.GaussianBlur(self._crop, (0, 0), 4).astype(np.float32) / 255

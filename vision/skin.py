@@ -27,14 +27,26 @@ HIGHLIGHT, SHADOW = 0.9, 0.5
 STRAND_CONTRAST, STRAND_LENGTH = 0.45, 0.12
 # Squared, normalised colour distance at which skin and anything else are equally likely.
 EVEN_DISTANCE = 9.0
+LIMIT = 8.0  # of the log-odds against skin
+# Squared distance from skin at which what lies above a forehead is known to be something else.
+OTHER_DISTANCE = 4.0
+MUCH = 4.0  # how much nearer, squared, a pixel is to that than to skin
 
 
-def likelihood(crop: NDArray[Any], landmarks: NDArray[Any], lit: Map, shaded: Map) -> Map:
+def likelihood(
+    crop: NDArray[Any],
+    landmarks: NDArray[Any],
+    lit: Map,
+    shaded: Map,
+    above: NDArray[np.intp],
+    upper: Map,
+) -> Map:
     """Log-odds, colour alone, (512, 512) float32: positive where a pixel looks like own skin.
 
     `crop` (512, 512, 3) uint8 sRGB, `landmarks` (478, 2) in crop pixels. `lit` and `shaded`
     (512, 512), 0..1, say where a highlight and a shadow are skin too; elsewhere they may be grey
-    hair or dark hair.
+    hair or dark hair. `above` (n, 2) are pixels above the forehead: what lies there, hair or a hat,
+    is no skin as far as it reaches down in `upper` (512, 512), 0..1, whatever light does to skin.
     """
     size = crop.shape[0]
     small = cv2.resize(crop, (WORK_SIZE, WORK_SIZE), interpolation=cv2.INTER_AREA)
@@ -55,10 +67,35 @@ def likelihood(crop: NDArray[Any], landmarks: NDArray[Any], lit: Map, shaded: Ma
     zones = cv2.resize(
         np.dstack([lit, shaded]), (WORK_SIZE, WORK_SIZE), interpolation=cv2.INTER_AREA
     )
-    departure = _beyond_light(lab, _expected(places, colours), zones)
+    expected = _expected(places, colours)
+    departure = _beyond_light(lab, expected, zones)
     odds = (EVEN_DISTANCE - ((departure / tolerance) ** 2).sum(-1)) / 2
-    odds = np.clip(odds, -8, EVEN_DISTANCE / 2).astype(np.float32)
+    odds = np.clip(odds, -LIMIT, EVEN_DISTANCE / 2).astype(np.float32)
+    reach = cv2.resize(upper, (WORK_SIZE, WORK_SIZE), interpolation=cv2.INTER_AREA) > 0.5
+    odds[
+        reach & _overhang(lab / tolerance, expected / tolerance, above * WORK_SIZE // size)
+    ] = -LIMIT
     return cv2.resize(odds, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def _overhang(lab: Map, expected: Map, above: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Pale hair and hats: pixels that are joined to what lies `above` (n, 2), lighter than skin, and
+    nearer to its colour than to skin's. A highlight would explain them as well.
+
+    `lab` and the `expected` colour of skin (h, w, 3) are in tolerances.
+    """
+    if not len(above):
+        return np.zeros(lab.shape[:2], bool)
+    columns, rows = above.T
+    colour = np.median(lab[rows, columns], axis=0)
+    away = colour - np.median(expected[rows, columns], axis=0)
+    if away[0] < 0 or (away[1:] ** 2).sum() < OTHER_DISTANCE:
+        return np.zeros(lab.shape[:2], bool)
+    departure = lab - expected
+    distance = ((lab - colour)[..., 1:] ** 2).sum(-1)
+    alike = (departure[..., 0] > 0) & (MUCH * distance < (departure[..., 1:] ** 2).sum(-1))
+    _, labels = cv2.connectedComponents(alike.astype(np.uint8), connectivity=8)
+    return alike & np.isin(labels, np.unique(labels[rows, columns]))
 
 
 def _beyond_light(lab: Map, expected: Map, zones: Map) -> Map:
@@ -115,6 +152,14 @@ def snapped(mask: Map, crop: NDArray[Any], radius: int = 8, epsilon: float = 2e-
     )
     offset = mask_mean - slope * guide_mean
     return np.clip(mean(slope) * guide + mean(offset), 0, 1)
+
+
+def attached(bare: Map, core: NDArray[np.bool_]) -> Map:
+    """The skin `bare` (512, 512) without islands that hold nothing of the face's `core`: on a hat
+    of the colour of skin the shadow of its brim parts it from the forehead."""
+    _, labels = cv2.connectedComponents((bare > 0.3).astype(np.uint8), connectivity=8)
+    island = (labels > 0) & ~np.isin(labels, np.unique(labels[core]))
+    return bare * (1 - cv2.dilate(island.astype(np.uint8), np.ones((7, 7), np.uint8)))
 
 
 def highlights(bare: Map, crop: NDArray[Any], where: NDArray[np.bool_]) -> Map:

@@ -93,6 +93,32 @@ def test_skin_leaves_out_background_hair_and_clothing():
     assert regions.skin[hair].mean() < 0.1
 
 
+def worn(colour: tuple[int, int, int], brim: bool) -> tuple[Regions, np.ndarray, np.ndarray]:
+    """The face with something over the upper half of its forehead, and what is covered and bare."""
+    crop, regions = astronaut_regions()
+    top, brow = regions.landmarks[[10, 9]]
+    rows = np.indices(crop.shape[:2])[0]
+    edge = int(top[1] + 0.3 * (brow[1] - top[1]))
+    other = crop.copy()
+    other[rows < edge] = np.random.default_rng(0).normal(colour, 3, other[rows < edge].shape)
+    if brim:
+        other[(rows >= edge - 14) & (rows < edge)] = (25, 18, 15)
+    face = segment(other, regions.landmarks)
+    forehead = face._area("forehead", None) > 0.9
+    return face, forehead & (rows < edge - 24), forehead & (rows > edge + 12)
+
+
+def test_a_hat_of_the_colour_of_skin_and_white_hair_are_no_skin():
+    """One is parted from the forehead by its shadow alone, the other looks like a highlight."""
+    crop, regions = astronaut_regions()
+    usual = np.median(crop[regions.mask("forehead") > 0.9], axis=0)
+    for colour, brim in ((tuple(usual), True), ((228, 226, 224), False)):
+        face, covered, bare = worn(colour, brim)
+        assert covered.sum() > 1000
+        assert face.skin[covered].mean() < 0.05
+        assert face.skin[bare].sum() > 0.95 * regions.skin[bare].sum()
+
+
 @pytest.mark.parametrize("share", [0.15, 0.5, 1.6])
 def test_skin_does_not_depend_on_how_dark_it_is(share):
     """The same face in far less or more light, which is also what darker or paler skin gives."""

@@ -4,7 +4,8 @@ Everything a visitor sees comes from that visitor's own `Visit`; the page itself
 Pictures on the page are previews, made smaller; what is downloaded is the file itself.
 
 What a visitor does goes two steps: it is said in the conversation at once (no model is needed for
-that), then it waits its turn in the queue that all visitors share. `layout` lists the elements.
+that), then it waits its turn in the queue that all visitors share. `layout` lists the elements,
+`showing` fills them.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from typing import Any
 
 import gradio as gr
 
-from agent.outcome import Reply
 from agent.overview import Proposal
 from llm.commands import Redo, Turn, Undo
 from ui.web import findings, memory_panel, turns, views
 from ui.web.accounts import Profiles
-from ui.web.layout import Layout, Shown
+from ui.web.layout import Shown
 from ui.web.limits import FULL, MAX_MESSAGE, MAX_OF_ONE, MAX_WAITING
-from ui.web.overlay import Overlay
 from ui.web.sessions import Visit, Visits
+from ui.web.showing import Showing
 from ui.web.style import CSS, KEEP_TAB, SCRIPT, TAB, theme
 from ui.web.turns import Act
 from vision.errors import FreckleError
@@ -53,10 +53,8 @@ def build(visits: Visits, profiles: Profiles) -> gr.Blocks:
     return page
 
 
-class Page(Layout):
-    """What the components of the page do, and what fills them."""
-
-    # -- events ----------------------------------------------------------------------------------
+class Page(Showing):
+    """What the components of the page do."""
 
     def wire(self, page: gr.Blocks) -> None:
         """Connect every control."""
@@ -299,8 +297,6 @@ class Page(Layout):
     def _wish(self, event: gr.EventData) -> str:
         return str(event._data.get("wish", ""))
 
-    # -- what is shown ---------------------------------------------------------------------------
-
     def _refused(self, text: str, answer: views.Message | None, request: gr.Request) -> Shown:
         """A photo that was not opened, where the one before stays, or not looked at, where there is
         an `answer` already."""
@@ -312,90 +308,6 @@ class Page(Layout):
             answer["content"] = text
         ready = self._ready(not look.waiting)
         return {self.open: None, self.camera: None, self.chat: look.said, **ready}
-
-    def _fresh(self, visit: Visit) -> Shown:
-        """A photo that was just opened."""
-        before = views.before(visit)
-        return {
-            self.open: None,
-            self.camera: None,
-            self.hero: gr.HTML(visible=False),
-            self.views: gr.Tabs(visible=True, selected="pair"),
-            self.below: gr.Column(visible=True),
-            self.slider: (before, before),
-            self.overlay: before,
-            self.pointed: "",
-            self.found: findings.LOOKING,
-            self.steps: "",
-            self.chat: visit.look.said,
-            self.wishes: gr.HTML(visible=True),
-            self.undo: gr.Button(interactive=False),
-            self.redo: gr.Button(interactive=False),
-            **self.home.show(visit),
-            **self.brought.show(()),
-        }
-
-    def _busy(self, visit: Visit) -> Shown:
-        return {
-            self.chat: visit.look.said,
-            **self._ready(False),
-            self.wishes: gr.HTML(visible=False),
-        }
-
-    def _ready(self, idle: bool) -> Shown:
-        """Stop stands where Send does, while a turn runs or waits."""
-        return {
-            self.send: gr.Button(visible=idle),
-            self.stop: gr.Button(visible=not idle, interactive=True),
-        }
-
-    def _walks(self, visit: Visit) -> Shown:
-        """The ways through the history, as far as they lead."""
-        return {
-            self.undo: gr.Button(interactive=visit.session.can_undo),
-            self.redo: gr.Button(interactive=visit.session.can_redo),
-        }
-
-    def _pictures(self, visit: Visit, reply: Reply) -> Shown:
-        """The pictures that a reply asks to look at."""
-        if reply.view == "mask":
-            after = views.marked(visit, reply.shown)
-        elif reply.view == "before":
-            after = views.before(visit)
-        elif reply.changed or reply.view is not None or visit.look.aside:
-            after = views.after(visit)
-        else:
-            return {self.chat: visit.look.said}
-        visit.look.aside = reply.view in ("mask", "before")
-        return {self.chat: visit.look.said, self.slider: (views.before(visit), after)}
-
-    def _settled(self, visit: Visit) -> Shown:
-        """Everything beside the pictures, as it is when no turn runs."""
-        session, idle = visit.session, not visit.look.waiting
-        visit.look.brought = session.proposals()
-        return self._painted(visit) | {
-            self.chat: visit.look.said,
-            self.steps: findings.steps(session),
-            **self._walks(visit),
-            **self._ready(idle),
-            **self.home.show(visit),
-            **self.brought.show(visit.look.brought),
-        }
-
-    def _painted(self, visit: Visit) -> Shown:
-        """The overlay and the panel, which say what is found."""
-        overlay, session = visit.look.overlay, visit.session
-        if overlay is None:
-            overlay = visit.look.overlay = Overlay(session)
-            visit.look.said[0]["content"] = findings.greeting(session)
-        picture = overlay.repainted()
-        return {
-            self.overlay: gr.skip()
-            if picture is None
-            else views.preview(visit, picture, "overlay"),
-            self.pointed: findings.pointed(overlay, session),
-            self.found: findings.panel(session, overlay.hidden),
-        }
 
 
 def _walk(text: str, command: Undo | Redo) -> Act:
