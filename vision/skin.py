@@ -79,8 +79,8 @@ def likelihood(
 
 
 def _overhang(lab: Map, expected: Map, above: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Pale hair and hats: pixels that are joined to what lies `above` (n, 2), lighter than skin, and
-    nearer to its colour than to skin's. A highlight would explain them as well.
+    """Pale hair and hats: pixels joined to what lies `above` (n, 2), lighter than skin and nearer
+    to its colour than to skin's. A highlight would explain them as well.
 
     `lab` and the `expected` colour of skin (h, w, 3) are in tolerances.
     """

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agent.rethink import EFFORTS, SECOND_THOUGHTS, missed, second_thought
+from agent.rethink import EFFORTS, SECOND_THOUGHTS, missed, second_thought, total_missed
 from tests.agent.conftest import MARKED
 from vision.plan import Edit, Plan
 
@@ -36,6 +36,18 @@ def test_efforts_end_somewhere_and_a_plan_that_reached_its_aim_stays():
     assert second_thought(hopeless, [measured(0.1)]) == hopeless
     good = Plan((Edit("acne", ("face",), 0.5),))
     assert second_thought(good, [measured(0.55)]) == good
+
+
+def test_effort_has_to_be_worth_what_it_brings():
+    """Eight times the effort for a little more of a dark circle costs more skin than it gives."""
+
+    def off(effort: float, reduction: float) -> float:
+        plan = Plan((Edit("dark_circles", ("face",), 1.0, effort=effort),))
+        return total_missed(plan, [measured(reduction)])
+
+    assert off(8.0, 0.20) > off(1.0, 0.17)
+    assert off(8.0, 0.60) < off(1.0, 0.17)
+    assert off(8.0, 0.95) == 0
 
 
 @pytest.fixture
