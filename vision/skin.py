@@ -45,8 +45,8 @@ def likelihood(
 
     `crop` (512, 512, 3) uint8 sRGB, `landmarks` (478, 2) in crop pixels. `lit` and `shaded`
     (512, 512), 0..1, say where a highlight and a shadow are skin too; elsewhere they may be grey
-    hair or dark hair. `above` (n, 2) are pixels above the forehead: what lies there, hair or a hat,
-    is no skin as far as it reaches down in `upper` (512, 512), 0..1, whatever light does to skin.
+    hair or dark hair. `above` (n, 2) are pixels above the forehead: what lies there, if paler than
+    skin, is none as far as it reaches down in `upper` (512, 512), 0..1, whatever light may do.
     """
     size = crop.shape[0]
     small = cv2.resize(crop, (WORK_SIZE, WORK_SIZE), interpolation=cv2.INTER_AREA)
