@@ -275,9 +275,16 @@ class Regions:
         bare = skin.snapped((1 / (1 + np.exp(-odds))).astype(np.float32), self._crop)
         bare = np.maximum(bare, skin.highlights(bare, self._crop, face * clear > 0.5))
         limit = np.maximum(np.maximum(face, neck), ears)
-        bare = skin.attached(bare * limit, (core > 0.5) | (upper < 0.5))
+        # Sunglasses part a forehead from the face, but not from the brows.
+        face_proper = (core > 0.5) | (upper < 0.5) | (self._above_brows() > 0.5)
+        bare = skin.attached(bare * limit, face_proper)
         strands = skin.strands(self._crop, self.length) * upper
         return bare * (1 - np.maximum(self.features, strands))
+
+    def _above_brows(self) -> Map:
+        """The brows, moved up by their height: a hat does not come down there, glasses may."""
+        height = 0.05 * self.length * self.down
+        return self._union(_filled(self.landmarks[list(brow)] - height) for brow in mesh.BROW)
 
     def _above_forehead(self) -> NDArray[np.intp]:
         """(n, 2) pixels of the crop above the hairline; none where the photo ends there."""

@@ -119,6 +119,18 @@ def test_a_hat_of_the_colour_of_skin_and_white_hair_are_no_skin():
         assert face.skin[bare].sum() > 0.95 * regions.skin[bare].sum()
 
 
+def test_a_forehead_above_sunglasses_is_skin():
+    """Glasses part it from the face as the brim of a hat does."""
+    crop, regions = astronaut_regions()
+    rows = np.indices(crop.shape[:2])[0]
+    top, bottom = regions.landmarks[[8, 145], 1].astype(int)
+    dark = crop.copy()
+    dark[(rows > top) & (rows < bottom)] = (12, 12, 14)
+    above = (regions._area("forehead", None) > 0.9) & (regions.skin > 0.9) & (rows < top - 8)
+    assert above.sum() > 1000
+    assert np.median(segment(dark, regions.landmarks).skin[above]) > 0.9
+
+
 @pytest.mark.parametrize("share", [0.15, 0.5, 1.6])
 def test_skin_does_not_depend_on_how_dark_it_is(share):
     """The same face in far less or more light, which is also what darker or paler skin gives."""
