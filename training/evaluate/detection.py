@@ -351,7 +351,7 @@ _ACCEPTED = {"accepted, right": "{right:.0%}", "accepted, wrong": "{wrong:.0%}",
              "no imperfection, rejected": "{rejected:.0%}"}  # fmt: skip
 COLUMNS: dict[str, dict[str, str]] = {
     "boxes": {"boxes": "{name}", "faces": "{faces}", "without landmarks": "{skipped}",
-              "map inside": "{inside:.3f}", "outside": "{outside:.3f}", "ratio": "{ratio:.1f}",
+              "map inside": "{inside:.3f}", "outside": "{outside:.3f}", "ratio": "{ratio:.2f}",
               f"faces above {CLEAR:.0f}": "{clear:.0%}", "inside denials": "{denied:.3f}"},
     "grades": {"grades": "{name}", "photos": "{photos}", "Spearman": "{correlation:.2f}",
                "p": "{p:.1g}", "of small marks called so": "{called:.0%}"},
