@@ -139,7 +139,7 @@ def test_a_map_made_by_hand_gives_its_ratio(photo, monkeypatch):
     assert numbers["ratio"] == pytest.approx(9)
     assert (numbers["faces"], numbers["clear"], numbers["skipped"]) == (1, 1.0, 1)
     assert np.isnan(numbers["denied"])
-    assert "| wrinkles | 1 | 1 | 0.900 | 0.100 | 9.0 | 100% | – |" in detection.table(
+    assert "| wrinkles | 1 | 1 | 0.900 | 0.100 | 9.00 | 100% | – |" in detection.table(
         detection.COLUMNS["boxes"], {"wrinkles": numbers}
     )
 
