@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent.progress import Watch, unwatched
-from agent.rethink import SECOND_THOUGHTS, missed, second_thought, total_missed
+from agent.rethink import SECOND_THOUGHTS, cost, missed, second_thought, total_missed
 from agent.scene import Box
 from agent.studio import Studio
 from vision.plan import Edit, Plan
@@ -129,18 +129,23 @@ class Desk:
         """The best of a few tries at reaching what was asked.
 
         Edits that reached it before are left alone: giving back the nose must not change the chin.
+        Each is judged for itself: an effort that gains nothing is not kept because another's does.
         """
-        least = total_missed(best.plan, best.measurement.edits)
-        settled = {e for e in best.plan.edits if _with_effort(e, self._settled, e.strength) == e}
+        edits, measures = list(best.plan.edits), list(best.measurement.edits)  # of their best try
+        settled = {e for e in edits if _with_effort(e, self._settled, e.strength) == e}
         for _ in range(SECOND_THOUGHTS):
-            plan = second_thought(best.plan, best.measurement.edits, settled)
+            plan = second_thought(replace(best.plan, edits=tuple(edits)), measures, settled)
             if plan == best.plan:
                 break
             tried = self._rendered(plan)
-            left = total_missed(plan, tried.measurement.edits)
-            if left >= least:
-                break
-            best, least = tried, left
+            for at, (edit, measure) in enumerate(
+                zip(plan.edits, tried.measurement.edits, strict=True)
+            ):
+                if cost(edit, measure) < cost(edits[at], measures[at]):
+                    edits[at], measures[at] = edit, measure
+                else:
+                    settled.add(edits[at])
+            best = min(best, tried, key=lambda one: total_missed(one.plan, one.measurement.edits))
         for edit, measure in zip(best.plan.edits, best.measurement.edits, strict=True):
             self._efforts |= dict.fromkeys(_bare(edit, 0.0), edit.effort)
             if missed(edit, measure) == 0:

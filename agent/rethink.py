@@ -39,12 +39,13 @@ def missed(edit: Edit, measure: EditMeasure) -> float:
 
 
 def total_missed(plan: Plan, measured: Sequence[EditMeasure]) -> float:
-    """How far a plan is off in all, with what the effort on edits that still miss is held against
-    it: of two plans the one with less is better."""
-    return sum(_cost(*pair) for pair in zip(plan.edits, measured, strict=True))
+    """How far a plan is off in all, the sum of what its edits `cost`."""
+    return sum(cost(*pair) for pair in zip(plan.edits, measured, strict=True))
 
 
-def _cost(edit: Edit, measure: EditMeasure) -> float:
+def cost(edit: Edit, measure: EditMeasure) -> float:
+    """How far an edit is off, with its effort held against one that still misses: of two efforts
+    the one with less is better."""
     off = abs(missed(edit, measure))
     return off + WORTH * max(math.log2(edit.effort), 0.0) if off else 0.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from training.imperfections.render import OWN
 from training.loop import Schedule
 from vision.detector import NetworkConfig
 
@@ -50,6 +51,8 @@ class VisionTraining:
         minutes: wall-clock budget of all sessions of the run together.
         steps: length of the run instead, for a result that depends on the seed alone.
         variants: painted samples a face.
+        own: what a face has of its own and is parted from before it is painted; half of the
+            samples show it, as the truth. What it is not parted from is skin to the network.
         share: of the faces that are used (limited data), 0..1.
         seed: of painting, crops, prompts and weights.
         rate: peak learning rate.
@@ -78,6 +81,7 @@ class VisionTraining:
     minutes: float = 60
     steps: int | None = None
     variants: int = 2
+    own: tuple[str, ...] = OWN
     share: float = 1.0
     seed: int = 0
     rate: float = 1.2e-3

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ import typer
 from accelerate import PartialState
 from torch.utils.data import DataLoader, IterableDataset
 
-from training.imperfections.render import look, render
+from training.imperfections.render import OWN, look, render
 from training.learner import Phrasebook, Teachers, VisionLearner
 from training.loop import Batches, Stage, run
 from training.options import LossWeights, VisionTraining
@@ -31,6 +31,7 @@ from vision.retoucher import RetouchNetwork
 from vision.weights_file import load_network, save_network
 
 RUN = Path("runs/vision")
+_NEW_SAY = 0.02  # of a block that is grown into a network, in place of 0.3
 
 
 def train(
@@ -68,9 +69,10 @@ def train(
         weights = (teacher / "model.safetensors").read_bytes()
         found = folder / f"found-{hashlib.sha256(weights).hexdigest()[:8]}"
     with PartialState().main_process_first():  # the others find it done
-        render(data, folder / "painted", variants=options.variants, seed=options.seed)
+        painted, own = folder / "painted", options.own
+        render(data, painted, variants=options.variants, seed=options.seed, own=own)
         if teacher:
-            look(data, found, teacher)
+            look(data, found, teacher, own=own)
         if pairs:
             aligned = folder / "pairs"
             print(align_pairs(pairs, aligned), flush=True)
@@ -89,7 +91,7 @@ def train(
         save_network(written, book.prompts, out)
 
     def batches(step: int) -> Batches:
-        return sources(options, folder / "painted", found, aligned, step)
+        return sources(options, painted, found, aligned, step)
 
     run(learner, batches, options.schedule, folder, save)
     return out / "model.safetensors"
@@ -149,7 +151,8 @@ def sources(
 
 def grow(network: RetouchNetwork, teacher: RetouchNetwork) -> None:
     """Copy an earlier round's weights into a network that may know more kinds or mechanisms, or
-    fewer mechanisms; what is new stays as it was initialised.
+    fewer mechanisms, or be deeper; what is new stays as it was initialised, but for the say of new
+    blocks, which is hardly any at first.
 
     Raises:
         FreckleError: the teacher's kinds are not the first of the network's, or sizes differ.
@@ -167,6 +170,9 @@ def grow(network: RetouchNetwork, teacher: RetouchNetwork) -> None:
                     slice(min(pair)) for pair in zip(value.shape, state[name].shape, strict=True)
                 )
                 state[name][both] = value[both]
+        for name in state.keys() - teacher.state_dict().keys():
+            if name.endswith(".scale") and name.startswith("detector."):
+                state[name].fill_(_NEW_SAY)
         network.detector.bias[len(old.kinds) :] = -3.0  # rare until shown otherwise
         known = teacher.detector.stem[1].in_channels
         network.detector.stem[1].weight[:, known:] = 0  # what it never saw says nothing yet
@@ -203,6 +209,10 @@ def main(
     minutes: Annotated[float, typer.Option(help="wall clock of all sessions together")] = 60,
     steps: Annotated[int | None, typer.Option(help="length of the run, instead of minutes")] = None,
     variants: Annotated[int, typer.Option(help="painted samples a face")] = 2,
+    own: Annotated[
+        list[str] | None,
+        typer.Option(help="part faces from this alone of what they have of their own"),
+    ] = None,
     share: Annotated[float, typer.Option(min=0.001, max=1, help="of the faces to train on")] = 1.0,
     teacher: Annotated[
         Path | None, typer.Option(help="weights of an earlier round to start and learn from")
@@ -247,8 +257,8 @@ def main(
     )  # fmt: skip
     weights = _weights(weight or [])
     options = VisionTraining(
-        minutes, steps, variants, share, seed, rate, joint=joint, mix=mix, last=last,
-        losses=LossWeights(**weights), network=network,
+        minutes, steps, variants, _own(own or OWN), share, seed, rate,
+        joint=joint, mix=mix, last=last, losses=LossWeights(**weights), network=network,
     )  # fmt: skip
     teachers = Teachers(
         Features(features) if features else None,
@@ -269,6 +279,18 @@ def _switched_off(names: list[str]) -> dict[str, bool]:
         if name not in mechanisms:
             raise FreckleError(f"there is no mechanism {name}: choose of {', '.join(mechanisms)}")
     return dict.fromkeys(names, False)
+
+
+def _own(kinds: Sequence[str]) -> tuple[str, ...]:
+    """What faces are parted from, as `VisionTraining` has it.
+
+    Raises:
+        FreckleError: faces cannot be parted from that.
+    """
+    for kind in kinds:
+        if kind not in OWN:
+            raise FreckleError(f"faces are not parted from {kind}: choose of {', '.join(OWN)}")
+    return tuple(kind for kind in OWN if kind in kinds)
 
 
 def _weights(given: list[str]) -> dict[str, float]:

@@ -30,6 +30,8 @@ class NetworkConfig:
         tower: the text tower that embeds the prompts (`prompts.text_tower`).
         text: length of a prompt embedding (all-MiniLM-L6-v2: 384).
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the crop.
+        depths: residual blocks of the encoder at these sizes.
+        decoder_depths: of the detector's decoder, at 1/2, 1/4 and 1/8.
         features: length of the per-pixel features compared with prompts.
         blocks: window blocks of the retoucher (LangBRT uses 7).
         window: side of an attention window at 1/4 resolution.
@@ -56,6 +58,8 @@ class NetworkConfig:
     tower: str = "minilm"
     text: int = 384
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)
+    depths: tuple[int, int, int, int] = (2, 3, 3, 3)
+    decoder_depths: tuple[int, int, int] = (2, 2, 2)
     features: int = 16
     blocks: int = 7
     window: int = 8
@@ -180,13 +184,14 @@ class Detector(nn.Module):
         seen = 17 if config.colour else 12
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(seen * 4, w[0], 3, padding=1))
         self.encoders = nn.ModuleList(
-            nn.Sequential(ResidualBlock(c), ResidualBlock(c, dilation))
-            for c, dilation in zip(w, (1, 1, 2, 2), strict=True)
+            nn.Sequential(*(ResidualBlock(c, dilation if i else 1) for i in range(depth)))
+            for c, depth, dilation in zip(w, config.depths, (1, 1, 2, 2), strict=True)
         )
         self.downs = nn.ModuleList(Down(a, b) for a, b in zip(w[:-1], w[1:], strict=True))
         self.ups = nn.ModuleList(Up(b, a) for a, b in zip(w[:-1], w[1:], strict=True))
         self.decoders = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(2 * c, c, 1), ResidualBlock(c)) for c in w[:-1]
+            nn.Sequential(nn.Conv2d(2 * c, c, 1), *(ResidualBlock(c) for _ in range(depth)))
+            for c, depth in zip(w[:-1], config.decoder_depths, strict=True)
         )
         self.fine = nn.Sequential(ChannelNorm(w[0]), Up(w[0], config.features))
         self.coarse = nn.Sequential(ChannelNorm(w[2]), nn.Conv2d(w[2], config.features, 1))

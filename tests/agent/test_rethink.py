@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -78,6 +79,25 @@ def test_more_effort_reaches_what_was_asked(stubborn):
     assert reply.report.edits[0].strength == 0.5
     assert 2 <= talk.studio.calls.count("render") <= 2 + SECOND_THOUGHTS
     assert "as far as I get" not in reply.text
+
+
+def test_an_effort_that_gains_nothing_is_not_kept_because_another_gains_much(opened):
+    talk = opened(MARKED)
+    strengths, share = talk.studio._strengths, {"acne": 0.3, "moles": 0.02}
+
+    def reached(analysis, plan):
+        for edit in plan.edits:
+            for row, column, strength in strengths(analysis, replace(plan, edits=(edit,))):
+                yield row, column, 1 - (1 - share[edit.what] * strength) ** edit.effort
+
+    talk.studio._strengths = reached
+    acne, moles = (
+        {"do": "reduce", "what": kind, "where": ["chin"], "strength": 0.6} for kind in share
+    )
+    talk.do(acne, moles)
+    assert talk.strength("acne", "chin") == pytest.approx(0.6, abs=0.1)
+    assert talk.strength("moles", "chin") < 0.02  # eight times the effort would take a tenth
+    assert talk.studio.calls.count("render") <= 2 + SECOND_THOUGHTS
 
 
 def test_what_falls_short_is_said(stubborn):

@@ -32,7 +32,10 @@ def painted(base: Base, tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny() -> NetworkConfig:
     """As small as the network gets, for tests of the training itself."""
-    return NetworkConfig(widths=(8, 16, 16, 16), features=8, blocks=2, heads=2)
+    return NetworkConfig(
+        widths=(8, 16, 16, 16), depths=(2, 2, 2, 2), decoder_depths=(1, 1, 1),
+        features=8, blocks=2, heads=2,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_a_lined_face_is_the_sample_that_it_is(lined, density, monkeypatch):
     monkeypatch.setattr(render, "_SHOWN", dict.fromkeys(render._SHOWN, 1.0))
     monkeypatch.setattr(render, "_AMPLIFIED", dict.fromkeys(render._SHOWN, (1.0, 1.0)))
     own = lifted.Lifted({"wrinkles": render.stored(density)}, lined.points, FOLDS)
-    sample = render.sample(lined, np.random.default_rng(0), own=own)
+    sample = render.sample(lined, np.random.default_rng(0), taken=own)
     kinds = [render.NETWORK_KINDS[at] for at in sample["kinds"]]
     assert kinds == ["wrinkles", "redness", "pores", "uneven_tone"]
     density = sample["density"].astype(np.float32).sum(axis=0) * STEP

@@ -85,6 +85,14 @@ def test_a_face_is_painted_with_its_own_or_without(base):
     assert all(1 < count < 10 for count in seen.values())
 
 
+def test_a_face_can_be_parted_from_its_redness_alone(base):
+    pale, layers = render.parted(base, ["redness"])
+    assert [layer.kind for layer in layers] == ["redness"]
+    for seed in range(4):
+        sample = render.sample(base, np.random.default_rng(seed), own=("redness",))
+        assert np.array_equal(sample["crop"], pale.crop)  # with its pores and its patches
+
+
 def test_a_face_without_skin_has_none(base):
     bald = replace(base, regions=replace_skin(base.regions))
     assert not texture(bald, NOTHING).any() and not unevenness(bald, NOTHING).any()

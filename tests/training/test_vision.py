@@ -40,7 +40,7 @@ def folder(painted, tmp_path, monkeypatch):
     """A run's folder whose faces are painted already."""
     for module in (training, retouch_clip):
         monkeypatch.setattr(module, "render", lambda *args, **options: 6)
-    monkeypatch.setattr(training, "look", lambda *args: None)
+    monkeypatch.setattr(training, "look", lambda *args, **options: None)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "painted").symlink_to(painted)
     return tmp_path / "run"
@@ -103,6 +103,21 @@ def test_a_second_round_starts_from_the_teacher(folder, tmp_path, options):
             torch.testing.assert_close(taught.state_dict()[name], value, msg=name)
 
 
+def test_a_network_grows_deeper_and_sees_what_its_teacher_sees(tiny, batch):
+    teacher, deeper = (
+        training.RetouchNetwork(replace(tiny, decoder_depths=depths)).eval()
+        for depths in ((1, 1, 1), (3, 2, 2))
+    )
+    training.grow(deeper, teacher)
+    prompts = Phrasebook(tiny).prompts
+    with torch.no_grad():
+        seen, before = (
+            network.detect(batch.photo, batch.skin, batch.place, prompts).logits
+            for network in (deeper, teacher)
+        )
+    assert 0 < (seen - before).abs().mean() < 0.1 * before.std()
+
+
 def test_weights_can_be_an_average_with_the_teachers(folder, tmp_path, options, monkeypatch):
     monkeypatch.setattr(training, "look", _sees_nothing)
     with pytest.raises(FreckleError, match="--mix needs"):
@@ -129,7 +144,7 @@ def test_weights_can_be_an_average_with_the_teachers(folder, tmp_path, options, 
     assert (last - states[0]).abs().max() > 2 * learnt
 
 
-def _sees_nothing(data, found, teacher):
+def _sees_nothing(data, found, teacher, **options):
     found.mkdir(exist_ok=True)
     np.save(found / "00000.npy", np.zeros((512, 512), bool))
 
@@ -295,6 +310,7 @@ def test_a_run_leaves_the_weights_that_ship_alone(tmp_path, monkeypatch):
         (["--weight", "comp"], "give a number"),
         (["--without", "magic"], "no mechanism magic"),
         (["--without", "widths"], "no mechanism widths"),
+        (["--own", "moles"], "not parted from moles"),
     ],
 )
 def test_a_wrong_option_is_named(tmp_path, arguments, said):

@@ -7,8 +7,9 @@ labels are unknown) or a beard, and one int8 density map a kind, in steps of 1/1
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -40,6 +41,8 @@ _RED = 0.03  # mean density of a flush over the skin, from which on it is worth 
 _SHOWN = {"redness": 0.5, "pores": 0.5, "uneven_tone": 0.4}
 _SEEN, _FEW = 0.02, 500  # density, and how many pixels have it, of what is worth showing
 _AMPLIFIED = {"redness": (1.0, 1.0), "pores": (0.8, 4.0), "uneven_tone": (0.7, 2.2)}
+OWN = ("redness", *SKIN_KINDS)  # what a face has of its own and can be parted from, in this order
+_OF_SKIN = {"pores": texture, "uneven_tone": unevenness}
 
 
 def base_of(row: FaceRow) -> Base:
@@ -49,15 +52,19 @@ def base_of(row: FaceRow) -> Base:
     return Base(crop, segment(crop, points), blur=0.55 * max(1.0, float(alignment.scale)))
 
 
-def parted(base: Base) -> tuple[Base, list[Layer]]:
-    """The face without its own redness, pores and unevenness, as faces are painted, and these."""
-    layers = [Layer("redness", flush(base))]
-    base = lifted.without(base, layers[-1].density)
-    marks = own_marks(base) | beard(base)
-    layers.append(Layer("pores", texture(base, marks)))
-    base = lifted.without(base, layers[-1].density)
-    layers.append(Layer("uneven_tone", unevenness(base, marks)))
-    return lifted.without(base, layers[-1].density), layers
+def parted(base: Base, own: Sequence[str] = OWN) -> tuple[Base, list[Layer]]:
+    """The face without its own redness, pores and unevenness (or those of them in `own`), as faces
+    are painted, and these."""
+    layers, marks = [], None
+    for kind in (kind for kind in OWN if kind in own):
+        if kind == "redness":
+            density = flush(base)
+        else:
+            marks = own_marks(base) | beard(base) if marks is None else marks
+            density = _OF_SKIN[kind](base, marks)
+        layers.append(Layer(kind, density))
+        base = lifted.without(base, density)
+    return base, layers
 
 
 def amplified(layer: Layer, rng: np.random.Generator) -> Layer:
@@ -136,7 +143,9 @@ def found_file(folder: Path, sample: Path) -> Path:
     return folder / f"{sample.stem.rpartition('-')[2]}.npy"
 
 
-def look(data: Path, folder: Path, teacher: Path, *, split: str = "train") -> None:
+def look(
+    data: Path, folder: Path, teacher: Path, *, split: str = "train", own: Sequence[str] = OWN
+) -> None:
     """Note where a network of an earlier round sees marks on the unpainted bases.
 
     Second of two rounds: what life has put there must not be taught as "nothing is here", or the
@@ -149,19 +158,19 @@ def look(data: Path, folder: Path, teacher: Path, *, split: str = "train") -> No
         file = folder / f"{index:05d}.npy"
         if file.exists():
             continue
-        marks = seen(engine, _bare(row))
+        marks = seen(engine, _bare(row, own))
         part = file.with_suffix(".part")
         with part.open("wb") as out:
             np.save(out, marks)
         part.rename(file)
 
 
-def _bare(row: FaceRow) -> Base:
-    """A face as it is painted on: without what is lifted off it, and parted from the rest."""
+def _bare(row: FaceRow, own: Sequence[str]) -> Base:
+    """A face as it is painted on: without what is lifted off it, and parted from its `own`."""
     base = base_of(row)
     for density in lifted.lift(base, lifted.FACES.get(_name(row), [])).values():
         base = lifted.without(base, density)
-    return parted(base)[0]
+    return parted(base, own)[0]
 
 
 def seen(engine: RetouchEngine, base: Base) -> np.ndarray:
@@ -185,15 +194,16 @@ def sample(
     base: Base,
     rng: np.random.Generator,
     bank: lifted.Bank | None = None,
-    own: lifted.Lifted | None = None,
+    taken: lifted.Lifted | None = None,
+    own: Sequence[str] = OWN,
 ) -> dict[str, np.ndarray]:
-    """One painted face as it is stored (see the module); what was lifted off its `own`, and often
-    what else it is parted from, count as painted, on the face without them."""
-    densities = {} if own is None else own.densities
+    """One painted face as it is stored (see the module); what was `taken` off it by hand, and often
+    what of its `own` it is parted from, count as painted, on the face without them."""
+    densities = {} if taken is None else taken.densities
     layers = [Layer(kind, STEP * density.astype(np.float32)) for kind, density in densities.items()]
     for layer in layers:
         base = lifted.without(base, layer.density)
-    base, own_layers = parted(base)
+    base, own_layers = parted(base, own)
     layers += shown(own_layers, rng)
     present = {layer.kind for layer in layers}
     layers += mixture(base, rng, tuple(kind for kind in NETWORK_KINDS if kind not in present), bank)
@@ -220,10 +230,11 @@ def write_sample(
     base: Base,
     seed: int,
     bank: lifted.Bank | None = None,
-    own: lifted.Lifted | None = None,
+    taken: lifted.Lifted | None = None,
+    own: Sequence[str] = OWN,
 ) -> None:
     """Paint one face and store it, as `sample` does."""
-    _write(file, **sample(base, np.random.default_rng(seed), bank, own))
+    _write(file, **sample(base, np.random.default_rng(seed), bank, taken, own))
 
 
 def _write(file: Path, **arrays: np.ndarray) -> None:
@@ -282,27 +293,28 @@ def _same_paint(file: Path, made: dict) -> None:
     file.write_text(json.dumps(made))
 
 
-def _write_rows(job: tuple[list[FaceRow], list[Path], list[int]]) -> int:
+def _write_rows(own: Sequence[str], job: tuple[list[FaceRow], list[Path], list[int]]) -> int:
     cv2.setNumThreads(1)
     for row, file, seed in zip(*job, strict=True):
         found = lifted_from(file.parent / LIFTED)
-        write_sample(
-            file, base_of(row), seed, lifted.Bank(tuple(found.values())), found.get(_name(row))
-        )
+        bank, taken = lifted.Bank(tuple(found.values())), found.get(_name(row))
+        write_sample(file, base_of(row), seed, bank, taken, own)
     return len(job[0])
 
 
 def render(
     data: Path, folder: Path, *, split: str = "train", variants: int = 3, seed: int = 0,
-    workers: int = 2,
+    workers: int = 2, own: Sequence[str] = OWN,
 ) -> int:  # fmt: skip
-    """Paint `variants` samples of every face of a split into `folder`; finished files are kept.
+    """Paint `variants` samples of every face of a split, parted from its `own`, into `folder`;
+    finished files are kept.
 
     Returns:
         The number of samples in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _same_paint(folder / "paint.json", {"painters": PAINTERS, "seed": seed, "split": split})
+    paint = {"painters": PAINTERS, "seed": seed, "split": split, "own": list(own)}
+    _same_paint(folder / "paint.json", paint)
     chosen = _bases(data, split)
     todo = []
     for variant in range(variants):
@@ -314,7 +326,7 @@ def render(
     with ProcessPoolExecutor(workers) as pool:
         # Not in this process: OpenCV's threads would not survive the fork.
         pool.submit(lift_all, data, folder / LIFTED, split).result()
-        for _ in pool.map(_write_rows, jobs):
+        for _ in pool.map(partial(_write_rows, own), jobs):
             pass
     return len(samples(folder))
 
