@@ -7,7 +7,7 @@ Tables of removal (per kind, per skin tone, beside other means), of selectivity,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -206,10 +206,15 @@ def by_kind(faces: list[Numbers]) -> Numbers:
     for kind in NETWORK_KINDS:
         if kind not in tally:
             continue
-        one = {name: float(np.nanmean(values)) for name, values in tally[kind].items()}
+        one = {name: _mean(values) for name, values in tally[kind].items()}
         one["selectivity"] = one.pop("spill") / max(one.pop("effect"), 1e-6)
         means[kind] = {**one, "faces": len(tally[kind]["before"])}
     return means
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of those that could be measured; nan where none could."""
+    return np.nan if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def thirds(faces: list[Face]) -> dict[str, list[Face]]:
@@ -224,17 +229,17 @@ def thirds(faces: list[Face]) -> dict[str, list[Face]]:
 def kinds_table(report: Report) -> str:
     """Removal and detection per kind, asked alone at full strength."""
     lines = [
-        "| kind | faces | PSNR in mask before → after (dB) | removed | selectivity |"
-        " average precision | IoU | clean skin changed (of 255) |"
+        "| kind | faces | PSNR in mask before → after (dB) | removed | removed of bare skin |"
+        " selectivity | average precision | IoU | clean skin changed (of 255) |"
         " ΔE to skin around before → after |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     means = by_kind([face.kinds for face in report.faces])
     for kind, n in {**means, "mean over kinds": _overall(means)}.items():
         lines.append(
             f"| {kind} | {n['faces']:.0f} | {n['before']:.1f} → {n['after']:.1f} |"
-            f" {n['removed']:.0%} | {n['selectivity']:.2f} | {_share(n.get('precision'))} |"
-            f" {_share(n.get('iou'))} | {n['clean']:.2f} |"
+            f" {n['removed']:.0%} | {n['bare']:.0%} | {n['selectivity']:.2f} |"
+            f" {_share(n.get('precision'))} | {_share(n.get('iou'))} | {n['clean']:.2f} |"
             f" {_step(n['off_before'], n['off_after'])} |"
         )
     return "\n".join(lines)
@@ -320,9 +325,7 @@ def restraint_lines(report: Report) -> str:
 def _overall(kinds: Numbers) -> dict[str, float]:
     """Mean over kinds, every kind with the same say."""
     names = {name for numbers in kinds.values() for name in numbers}
-    return {
-        name: float(np.nanmean([n.get(name, np.nan) for n in kinds.values()])) for name in names
-    }
+    return {name: _mean([n.get(name, np.nan) for n in kinds.values()]) for name in names}
 
 
 def main(
