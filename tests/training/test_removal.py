@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from training.evaluate import removal
 from training.evaluate import vision as evaluation
 from training.evaluate.filters import FILTERS, inpaint
 from training.evaluate.native import detail_ratio
@@ -54,19 +53,6 @@ def test_a_perfect_remover_and_one_that_does_nothing(base, truth):
         assert numbers["removed"] == 0 == numbers["spill"] == numbers["clean"]
         assert numbers["after"] == numbers["before"]
         assert numbers["off_after"] == pytest.approx(numbers["off_before"], nan_ok=True)
-
-
-def test_what_a_face_brought_along_may_go_with_the_paint(base, truth, monkeypatch):
-    left_half = np.arange(512)[None, :] < 256
-    monkeypatch.setattr(removal, "own_marks", lambda base: left_half.repeat(512, axis=0))
-
-    def perfect_on_bare_skin(truth, base, asked):
-        return np.where(left_half[..., None], truth.painted, truth.without[asked[0]])
-
-    for numbers in measure_kinds(truth, base, perfect_on_bare_skin).values():
-        assert numbers["removed"] < 0.9
-        assert numbers["bare"] == 1 or np.isnan(numbers["bare"])
-    assert not np.isnan(measure_kinds(truth, base, OTHERS["nothing"])["dark_circles"]["bare"])
 
 
 def test_the_lead_kind_is_on_every_face(base):

@@ -112,7 +112,9 @@ def test_two_sliders_moved_by_keyboard_in_a_row_both_count(mia):
         mia.page.keyboard.press("End")
     mia.page.get_by_test_id("bot").nth(2).wait_for()
     mia.answered(mia.replies()[:1])
-    assert mia.heard() == ["wrinkles to 100 %", "redness to 100 %"]
+    # They leave the browser within milliseconds of each other, on two connections: either may be
+    # the first to arrive.
+    assert sorted(mia.heard()) == ["redness to 100 %", "wrinkles to 100 %"]
 
 
 def slide(visitor: Visitor, kind: str, percent: int) -> None:

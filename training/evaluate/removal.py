@@ -189,16 +189,14 @@ def measure_kinds(truth: Truth, base: Base, remove: Remover) -> Numbers:
     """Each painted kind asked away alone, at full strength.
 
     Per kind: `before` and `after`, PSNR inside its mask against the face without it; `removed`,
-    share of the painted change made good there; `bare`, the same where the face has no marks of its
-    own, which rightly go as well and count as errors in `removed`; `spill` and `effect`, mean
-    change where only other kinds are, and inside; `clean`, mean change of untouched skin, of 255;
-    `off` before and after, CIE76 distance of the mean colour inside the mask to that of the skin
-    around it.
+    share of the painted change made good there; `spill` and `effect`, mean change where only
+    other kinds are, and inside; `clean`, mean change of untouched skin, of 255; `off` before and
+    after, CIE76 distance of the mean colour inside the mask to that of the skin around it.
     """
     effects = {
         kind: np.abs(image - truth.painted).mean(axis=2) for kind, image in truth.without.items()
     }
-    numbers, own = {}, own_marks(base)
+    numbers = {}
     for kind, target in truth.without.items():
         inside = effects[kind] > MASK
         if inside.sum() < _FEW:
@@ -210,13 +208,11 @@ def measure_kinds(truth: Truth, base: Base, remove: Remover) -> Numbers:
         size = np.abs(change).mean(axis=2)
         wanted = (target - truth.painted)[inside]
         left = wanted - change[inside]
-        bare = ~own[inside]
         mixed = others.sum() > _FEW
         numbers[kind] = {
             "before": psnr(wanted),
             "after": psnr(left),
-            "removed": _made_good(wanted, left),
-            "bare": _made_good(wanted[bare], left[bare]) if bare.sum() >= _FEW else np.nan,
+            "removed": 1 - float(np.abs(left).sum() / np.abs(wanted).sum()),
             "spill": float(size[others].mean()) if mixed else np.nan,
             "effect": float(size[inside].mean()) if mixed else np.nan,
             "clean": float(size[truth.untouched].mean() * 255) if truth.untouched.any() else np.nan,
@@ -224,11 +220,6 @@ def measure_kinds(truth: Truth, base: Base, remove: Remover) -> Numbers:
             "off_after": _off(result, inside, truth.untouched),
         }
     return numbers
-
-
-def _made_good(wanted: np.ndarray, left: np.ndarray) -> float:
-    """Share of a change (n, 3) of which so much is left."""
-    return 1 - float(np.abs(left).sum() / np.abs(wanted).sum())
 
 
 def both_face(base: Base, kinds: tuple[str, str], seed: int) -> Truth:

@@ -229,16 +229,16 @@ def thirds(faces: list[Face]) -> dict[str, list[Face]]:
 def kinds_table(report: Report) -> str:
     """Removal and detection per kind, asked alone at full strength."""
     lines = [
-        "| kind | faces | PSNR in mask before → after (dB) | removed | removed of bare skin |"
-        " selectivity | average precision | IoU | clean skin changed (of 255) |"
+        "| kind | faces | PSNR in mask before → after (dB) | removed | selectivity |"
+        " average precision | IoU | clean skin changed (of 255) |"
         " ΔE to skin around before → after |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     means = by_kind([face.kinds for face in report.faces])
     for kind, n in {**means, "mean over kinds": _overall(means)}.items():
         lines.append(
             f"| {kind} | {n['faces']:.0f} | {n['before']:.1f} → {n['after']:.1f} |"
-            f" {n['removed']:.0%} | {n['bare']:.0%} | {n['selectivity']:.2f} |"
+            f" {n['removed']:.0%} | {n['selectivity']:.2f} |"
             f" {_share(n.get('precision'))} | {_share(n.get('iou'))} | {n['clean']:.2f} |"
             f" {_step(n['off_before'], n['off_after'])} |"
         )
