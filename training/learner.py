@@ -120,6 +120,11 @@ class VisionLearner(Learner):
         if weights.local and options.network.tower != "minilm":
             raise FreckleError("RetouchCLIP knows MiniLM's words alone; leave out --clip")
 
+    def hidden(self) -> list[nn.Parameter]:
+        """Without what reads words: phrases fill few of their directions, and no step should
+        take the others."""
+        return [w for w in super().hidden() if self.network.config.text not in w.shape]
+
     def forward(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
         """Losses of one batch, unweighted, by the names of `LossWeights`.
 

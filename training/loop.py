@@ -13,7 +13,7 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,10 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import broadcast
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from training.optimisers import hidden, optimisers
 from training.painted import Batch
 from training.precision import bf16_is_fast
 
@@ -91,6 +93,10 @@ class Learner(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch, stage: Stage) -> dict[str, Tensor]: ...
 
+    def hidden(self) -> list[nn.Parameter]:
+        """Weights that are moved by Muon (`training.optimisers`)."""
+        return hidden(self)
+
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """The weighted sum of the losses."""
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
@@ -130,18 +136,17 @@ def run(
         kwargs_handlers=[some_parts_rest],
     )
     accelerator.init_trackers("tensorboard")
-    learner = learner.to(memory_format=torch.channels_last)
+    learner = learner.to(accelerator.device, memory_format=torch.channels_last)
     average = AveragedModel(learner, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
-    optimiser = torch.optim.AdamW(learner.parameters(), lr=schedule.rate, weight_decay=0.01)
-    state = _resume(folder / "checkpoint.pt", learner, average, optimiser)
-    prepared, optimiser = accelerator.prepare(learner, optimiser)
-    average.to(accelerator.device)
+    movers = optimisers(learner, learner.hidden(), schedule.rate)
+    state = _resume(folder / "checkpoint.pt", learner, average, movers)
+    prepared, *movers = accelerator.prepare(learner, *movers)
     draw = batches(state["step"])
     seen: dict[str, list[Tensor]] = {}
 
     def keep() -> None:
         if accelerator.is_main_process:
-            _checkpoint(folder / "checkpoint.pt", learner, average, optimiser, state)
+            _checkpoint(folder / "checkpoint.pt", learner, average, movers, state)
             save(average.module)
 
     began, saved = clock() - state["seconds"], time.monotonic()
@@ -153,15 +158,18 @@ def run(
         learner.rng.manual_seed(seed)
         torch.manual_seed(seed)
         rate = schedule.rate_at(done, state["step"])
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        for mover in movers:
+            for group in mover.param_groups:
+                group["lr"] = rate
         batch, stage = draw(state["step"], done, accelerator.device)
         with accelerator.autocast():
             terms = prepared(batch, stage)
-        optimiser.zero_grad()
+        for mover in movers:
+            mover.zero_grad()
         accelerator.backward(learner.total(terms))
         accelerator.clip_grad_norm_(learner.parameters(), 1.0)
-        optimiser.step()
+        for mover in movers:
+            mover.step()
         average.update_parameters(learner)
         state["step"] += 1
         state["seconds"] = clock() - began
@@ -203,24 +211,29 @@ def _log(
         log.write(json.dumps(line) + "\n")
 
 
-def _checkpoint(file: Path, learner: Learner, average, optimiser, state: dict) -> None:
+def _checkpoint(
+    file: Path, learner: Learner, average: AveragedModel, movers: Sequence[Optimizer], state: dict
+) -> None:
     part = file.with_suffix(".part")
     torch.save(
         {
             "learner": learner.state_dict(), "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(), "state": state,
+            "optimisers": [mover.state_dict() for mover in movers], "state": state,
         },
         part,
     )  # fmt: skip
     part.replace(file)
 
 
-def _resume(file: Path, learner: Learner, average, optimiser) -> dict:
+def _resume(
+    file: Path, learner: Learner, average: AveragedModel, movers: Sequence[Optimizer]
+) -> dict:
     """State of an earlier session, loaded into the given objects, or of a fresh run."""
     if not file.exists():
         return {"step": 0, "seconds": 0.0}
     stored = torch.load(file, map_location="cpu", weights_only=True)
     learner.load_state_dict(stored["learner"])
     average.load_state_dict(stored["average"])
-    optimiser.load_state_dict(stored["optimiser"])
+    for mover, kept in zip(movers, stored["optimisers"], strict=True):
+        mover.load_state_dict(kept)
     return stored["state"]

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from training.painted import Batch
 from vision.refiner import FULLY_OFF
 
+_ALONE = 0.5  # share of the crops of which one kind alone is asked away
+
 
 def detection_loss(logits: Tensor, owners: Tensor, weight: Tensor, balance: float = 0.0) -> Tensor:
     """Soft cross-entropy of pixel ownership.
@@ -172,12 +174,16 @@ def shaken(owners: Tensor, share: float, rng: torch.Generator) -> Tensor:
 
 
 def asked_strengths(batch: Batch, rng: torch.Generator) -> Tensor:
-    """(B, K) what is asked: most kinds that are there, some that are not, at all strengths."""
+    """(B, K) what is asked: half of the time one kind that is there, whole, as people mostly ask;
+    else most kinds that are there, some that are not, at all strengths."""
     if not batch.kinds_known:  # all that there is, together
         strength = torch.rand(len(batch.owners), 1, generator=rng).clamp(min=0.15)
         return strength.expand(batch.owners.shape[:2]).to(batch.photo.device)
     present = batch.owners.amax(dim=(2, 3)).cpu() > 0.2
     asked = torch.rand(present.shape, generator=rng) < torch.where(present, 0.7, 0.25)
     strengths = torch.rand(present.shape, generator=rng).clamp(min=0.15)
-    strengths = torch.where(torch.rand(present.shape, generator=rng) < 0.4, 1.0, strengths)
-    return (strengths * asked).to(batch.photo.device)
+    strengths = torch.where(torch.rand(present.shape, generator=rng) < 0.4, 1.0, strengths) * asked
+    drawn = torch.rand(present.shape, generator=rng) * present
+    alone = F.one_hot(drawn.argmax(dim=1), present.shape[1]) * present
+    chosen = (torch.rand(len(present), 1, generator=rng) < _ALONE) & present.any(dim=1)[:, None]
+    return torch.where(chosen, alone.float(), strengths).to(batch.photo.device)

@@ -155,12 +155,17 @@ def grow(network: RetouchNetwork, teacher: RetouchNetwork) -> None:
     blocks, which is hardly any at first.
 
     Raises:
-        FreckleError: the teacher's kinds are not the first of the network's, or sizes differ.
+        FreckleError: the teacher's kinds are not the first of the network's, sizes differ, or it is
+            the deeper one.
     """
     old, new = teacher.config, network.config
     sizes = ("widths", "features", "text", "tower", "blocks", "window", "heads")
     same = all(getattr(old, name) == getattr(new, name) for name in sizes)
-    if old.kinds != new.kinds[: len(old.kinds)] or not same:
+    depths = (
+        (*config.depths, *config.decoder_depths, config.refine_depth) for config in (old, new)
+    )
+    deeper = any(before > now for before, now in zip(*depths, strict=True))
+    if old.kinds != new.kinds[: len(old.kinds)] or not same or deeper:
         raise FreckleError("the teacher has other kinds or sizes; train without --teacher")
     state = network.state_dict()
     with torch.no_grad():
@@ -171,7 +176,7 @@ def grow(network: RetouchNetwork, teacher: RetouchNetwork) -> None:
                 )
                 state[name][both] = value[both]
         for name in state.keys() - teacher.state_dict().keys():
-            if name.endswith(".scale") and name.startswith("detector."):
+            if name.endswith(".scale") and name.startswith(("detector.", "retoucher.refine.")):
                 state[name].fill_(_NEW_SAY)
         network.detector.bias[len(old.kinds) :] = -3.0  # rare until shown otherwise
         known = teacher.detector.stem[1].in_channels

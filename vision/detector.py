@@ -32,6 +32,7 @@ class NetworkConfig:
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the crop.
         depths: residual blocks of the encoder at these sizes.
         decoder_depths: of the detector's decoder, at 1/2, 1/4 and 1/8.
+        refine_depth: of the retoucher's decoder, at 1/2.
         features: length of the per-pixel features compared with prompts.
         blocks: window blocks of the retoucher (LangBRT uses 7).
         window: side of an attention window at 1/4 resolution.
@@ -60,6 +61,7 @@ class NetworkConfig:
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)
     depths: tuple[int, int, int, int] = (2, 3, 3, 3)
     decoder_depths: tuple[int, int, int] = (2, 2, 2)
+    refine_depth: int = 4
     features: int = 16
     blocks: int = 7
     window: int = 8

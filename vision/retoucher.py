@@ -131,8 +131,7 @@ class Retoucher(nn.Module):
             self.skip_gate = nn.Conv2d(1, half, 1)
         self.refine = nn.Sequential(
             nn.Conv2d(2 * half + 1 + 3 * (3 + VIEWS), half, 3, padding=1),
-            ResidualBlock(half),
-            ResidualBlock(half),
+            *(ResidualBlock(half) for _ in range(config.refine_depth)),
         )
         # Full resolution: the change itself in three channels, and a share of each view.
         self.to_change = nn.Sequential(

@@ -34,7 +34,7 @@ def tiny() -> NetworkConfig:
     """As small as the network gets, for tests of the training itself."""
     return NetworkConfig(
         widths=(8, 16, 16, 16), depths=(2, 2, 2, 2), decoder_depths=(1, 1, 1),
-        features=8, blocks=2, heads=2,
+        refine_depth=1, features=8, blocks=2, heads=2,
     )  # fmt: skip
 
 

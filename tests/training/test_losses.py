@@ -189,3 +189,14 @@ def test_shaken_maps_are_near_the_true_ones_and_never_larger():
     corner[..., 0, 0] = 1
     for _ in range(9):
         assert not losses.shaken(corner, 1.0, rng)[..., 8:].any()
+
+
+def test_half_of_the_time_one_kind_is_asked_away_whole(batch):
+    rng = torch.Generator().manual_seed(0)
+    strengths = torch.cat([losses.asked_strengths(batch, rng) for _ in range(50)])
+    present = (batch.owners.amax(dim=(2, 3)) > 0.2).repeat(50, 1)
+    several = present.sum(dim=1) > 1
+    alone = (strengths > 0).sum(dim=1) == 1
+    whole = alone & (strengths.amax(dim=1) == 1) & (strengths * present).any(dim=1)
+    assert 0.4 < whole[several].float().mean() < 0.7
+    assert ((strengths > 0) & ~present).any()  # and now and then what is not there

@@ -200,6 +200,8 @@ def test_a_teacher_of_fewer_kinds_is_grown(tiny):
     )
     with pytest.raises(FreckleError, match="other kinds or sizes"):
         training.grow(small, training.RetouchNetwork(replace(tiny, widths=(8, 8, 8, 8))))
+    with pytest.raises(FreckleError, match="other kinds or sizes"):  # its blocks would be lost
+        training.grow(large, training.RetouchNetwork(replace(tiny, depths=(9, 1, 1, 1))))
 
 
 def test_pairs_teach_that_something_was_there(folder, tmp_path, options, astronaut_pair):
