@@ -27,6 +27,7 @@ from vision.retoucher import RetouchNetwork, blend
 from vision.vocabulary import NETWORK_KINDS
 
 STUBBLE = NETWORK_KINDS.index("stubble")
+_OF_WORDS = frozenset({"user_mapping", "said", "words", "modulation"})  # parts of names of weights
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,14 @@ class VisionLearner(Learner):
             raise FreckleError("RetouchCLIP knows MiniLM's words alone; leave out --clip")
 
     def hidden(self) -> list[nn.Parameter]:
-        """Without what reads words: phrases fill few of their directions, and no step should
-        take the others."""
-        return [w for w in super().hidden() if self.network.config.text not in w.shape]
+        """Without what reads words or makes them modulate: phrases fill few of its directions, and
+        no step should take the others."""
+        of_words = {
+            id(weight)
+            for name, weight in self.named_parameters()
+            if not _OF_WORDS.isdisjoint(name.split("."))
+        }
+        return [weight for weight in super().hidden() if id(weight) not in of_words]
 
     def forward(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
         """Losses of one batch, unweighted, by the names of `LossWeights`.

@@ -22,11 +22,16 @@ class Muon(torch.optim.Muon):
     Args:
         weights: parameters of two or four dimensions, which must not move to other memory later.
         rate: as for AdamW, whose size of a step it keeps.
+
+    Raises:
+        ValueError: a weight is not channels-last.
     """
 
     def __init__(self, weights: Sequence[nn.Parameter], rate: float):
         self.weights = weights
         matrices = [_matrix(weight.detach()) for weight in weights]
+        if any(m.data_ptr() != w.data_ptr() for m, w in zip(matrices, weights, strict=True)):
+            raise ValueError("weights must be channels-last: of others copies would be moved")
         super().__init__(matrices, rate, _DECAY, adjust_lr_fn="match_rms_adamw")
 
     @torch.no_grad()

@@ -263,7 +263,7 @@ def to_batch(parts: dict[str, Tensor], generator: torch.Generator | None = None)
 
 @dataclass(frozen=True)
 class _Layers:
-    """What is painted on a batch, without the kinds that are not: a third of them, at most times.
+    """What is painted on a batch, without the kinds that a crop does not have, mostly ten of 14.
 
     Attributes:
         crops, kinds: (N,) which crop each layer lies on, and of what kind it is.
@@ -374,7 +374,7 @@ def _soften(image: Tensor, share: Tensor) -> Tensor:
 
 def _blurred(image: Tensor) -> Tensor:
     """(B, C, H, W), by a blur of 1.2 px (five taps a line; a convolution of every channel alone
-    takes twice as long on a CPU)."""
+    took three times as long on a CPU)."""
     for dim, sides in ((2, (0, 0, 2, 2)), (3, (2, 2, 0, 0))):
         padded, size = F.pad(image, sides, mode="replicate"), image.shape[dim]
         taps = (padded.narrow(dim, at, size) * (tap / 16) for at, tap in enumerate(_TAPS))
