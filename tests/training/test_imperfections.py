@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from training.imperfections import mixture, painters
 from training.imperfections.base import to_linear, to_srgb
+from training.imperfections.pigment import _melasma
 from vision.vocabulary import KINDS
 
 
@@ -71,6 +73,18 @@ def test_pits_and_bulges_are_shaded_on_both_sides(base):
     for kind in ("scars", "eye_bags", "pores"):
         density = paint(base, kind).density.mean(axis=2)
         assert density.min() < 0 < density.max(), kind
+
+
+def test_melasma_is_ragged_and_lies_where_it_does(base):
+    """It covers cheeks and forehead rather than chin or jaw, and has more edge than a cloud."""
+    drawn = [_melasma(base, np.random.default_rng(seed)) for seed in range(8)]
+    mean = np.mean(drawn, axis=0)
+    malar, low = (base.regions.mask(region) > 0.9 for region in ("cheeks", "chin"))
+    assert mean[malar].mean() > 3 * mean[low].mean()
+    assert all(field.min() >= 0 and field.max() <= 1 for field in drawn)
+    some = drawn[int(np.argmax([field.sum() for field in drawn]))]
+    soft = cv2.GaussianBlur(some, (0, 0), 5)
+    assert np.abs(some - soft).sum() > 0.25 * some.sum()
 
 
 def test_mixtures_are_of_the_kinds_asked_for(base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from training.imperfections.base import (
@@ -52,21 +53,45 @@ def moles(base: Base, rng: np.random.Generator, amount: float) -> Layer:
 
 
 def dark_spots(base: Base, rng: np.random.Generator, amount: float) -> Layer:
-    """Age and sun spots with irregular outlines and mottled fill; sometimes wide melasma."""
+    """Age and sun spots, from one to a crowd on temples and cheeks, mottled plaques with a sharp
+    border, and melasma."""
     mask = base.regions.mask
-    prior = base.skin * (0.3 + mask("cheeks") + 0.6 * mask("temples") + 0.5 * mask("forehead"))
-    colour = tint(rng, (MELANIN, 1.0), (HAEMOGLOBIN, rng.uniform(0.0, 0.35)))
+    prior = base.skin * (0.2 + mask("cheeks") + mask("temples") + 0.5 * mask("forehead"))
+    prior *= 0.2 + cloud(rng, 4, 9)
+    colour = tint(rng, (MELANIN, 1.0), (HAEMOGLOBIN, rng.uniform(0.0, 0.15)))
+    depth, usual = rng.uniform(0.2, 0.5) * (0.7 + 0.5 * amount), rng.uniform(1.0, 1.7) * MM
     density = np.zeros((SIZE, SIZE, 3), np.float32)
-    for place in scatter(rng, prior, 1 + int(rng.integers(0, 3 + int(16 * amount)))):
-        radius = float(np.clip(rng.lognormal(np.log(2.2 * MM), 0.45), 2.6, 20.0))
-        profile, _, _ = stamp(rng, radius, edge=rng.uniform(2.5, 6.0), roughness=0.45)
-        peak = rng.uniform(0.1, 0.42) * (0.7 + 0.5 * amount)
-        add_at(density, (profile * peak)[..., None] * colour, place)
-    if rng.random() < 0.22:
-        patches = np.clip((cloud(rng, 4, 9) - 0.58) * 5, 0, 1) * prior
-        density += (patches * rng.uniform(0.1, 0.28))[..., None] * colour
-    density *= (0.7 + 0.45 * cloud(rng, 60, 140))[..., None]
+    for place in scatter(rng, prior, 1 + int(rng.integers(0, 4 + int(90 * amount**2)))):
+        radius = float(np.clip(rng.lognormal(np.log(usual), 0.45), 1.8, 9.0))
+        _spot(density, rng, place, radius, depth * rng.lognormal(0, 0.3), colour)
+    if rng.random() < 0.35:
+        for place in scatter(rng, prior, int(rng.integers(1, 4))):
+            _spot(density, rng, place, rng.uniform(3.0, 7.0) * MM, depth * 0.8, colour)
+    density *= (0.65 + 0.5 * cloud(rng, 60, 140))[..., None]
+    if rng.random() < 0.2:
+        density += (_melasma(base, rng) * rng.uniform(0.2, 0.45))[..., None] * colour
     return finish(base, "dark_spots", np.minimum(density, 1.0))
+
+
+def _spot(
+    density: np.ndarray, rng: np.random.Generator, place: np.ndarray, radius: float, peak: float,
+    colour: np.ndarray,
+) -> None:  # fmt: skip
+    profile, _, _ = stamp(rng, radius, edge=rng.uniform(3.0, 7.0), roughness=0.3)
+    add_at(density, (profile * peak)[..., None] * colour, place)
+
+
+def _melasma(base: Base, rng: np.random.Generator) -> np.ndarray:
+    """(512, 512) 0..1: brown that covers the same places left and right, ragged and speckled where
+    it ends."""
+    mask = base.regions.mask
+    area = np.zeros((SIZE, SIZE), np.float32)
+    for region, chance in (("cheeks", 0.8), ("forehead", 0.5), ("nose", 0.3), ("mouth", 0.3)):
+        if rng.random() < chance:
+            area = np.maximum(area, mask(region) * rng.uniform(0.7, 1.0))
+    area = cv2.GaussianBlur(area, (0, 0), rng.uniform(8, 16))
+    ragged = 0.45 * cloud(rng, 6, 14) + 0.55 * cloud(rng, 40, 90, 160)
+    return np.clip((0.7 * area + ragged - rng.uniform(0.95, 1.1)) * rng.uniform(4, 8), 0, 1) * area
 
 
 def relief(base: Base, x: np.ndarray, y: np.ndarray, radius: float, depth: float) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 from training.faces import FaceRow, aligned, rows
 from training.imperfections import lifted, mixture
 from training.imperfections.base import STEP, Base, Layer
+from training.imperfections.enamel import stain
 from training.imperfections.flush import flush
 from training.imperfections.own import texture, unevenness
 from vision.engine import RetouchEngine
@@ -27,10 +28,13 @@ from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS
 
 _FLUSHED = " flushed"  # after the name of a face that lends its redness alone
 LIFTED = "lifted.npz"  # what was lifted off faces, beside the samples
-PAINTERS = 10  # raised when what they paint, or how it is stored, changes
+PAINTERS = 11  # raised when what they paint, or how it is stored, changes
 # A base's pixel is left out of the loss where an earlier network gives this much of it to a kind.
 _FOUND = 0.35
-_MARKS = [NETWORK_KINDS.index(kind) for kind in NETWORK_KINDS if kind not in SKIN_KINDS]
+# Of skin and teeth a face is parted from its own, which is no mark.
+_MARKS = [
+    NETWORK_KINDS.index(kind) for kind in NETWORK_KINDS if kind not in (*SKIN_KINDS, "yellow_teeth")
+]
 _VALLEY = 2.0  # curvature of a line across it, in levels of CIE L (0..255) a squared width
 # Where lines are of age or mimic; beside the nose and along the jaw they are the face's own shape.
 _LINED = ("forehead", "between_brows", "crows_feet", "under_eyes", "smile_lines", "mouth")
@@ -38,10 +42,15 @@ _STRETCH = 26  # pixels
 _SHADE = 20  # levels of CIE L (0..255) below the face's median
 _RED = 0.03  # mean density of a flush over the skin, from which on it is worth laying on others
 # How many samples of a face show it with what it has of its own, and how strong that is then.
-_SHOWN = {"redness": 0.5, "pores": 0.5, "uneven_tone": 0.4}
+_SHOWN = {"redness": 0.5, "yellow_teeth": 0.6, "pores": 0.5, "uneven_tone": 0.4}
 _SEEN, _FEW = 0.02, 500  # density, and how many pixels have it, of what is worth showing
-_AMPLIFIED = {"redness": (1.0, 1.0), "pores": (0.8, 4.0), "uneven_tone": (0.7, 2.2)}
-OWN = ("redness", *SKIN_KINDS)  # what a face has of its own and can be parted from, in this order
+_AMPLIFIED = {
+    "redness": (1.0, 1.0), "yellow_teeth": (0.8, 1.6),
+    "pores": (0.8, 4.0), "uneven_tone": (0.7, 2.2),
+}  # fmt: skip
+# What a face has of its own and can be parted from, in this order.
+OWN = ("redness", "yellow_teeth", *SKIN_KINDS)
+_OF_FACE = {"redness": flush, "yellow_teeth": stain}
 _OF_SKIN = {"pores": texture, "uneven_tone": unevenness}
 
 
@@ -53,15 +62,15 @@ def base_of(row: FaceRow) -> Base:
 
 
 def parted(base: Base, own: Sequence[str] = OWN) -> tuple[Base, list[Layer]]:
-    """The face without its own redness, pores and unevenness (or those of them in `own`), as faces
-    are painted, and these."""
+    """The face without its own redness, stain of teeth, pores and unevenness (or those of them in
+    `own`), as faces are painted, and these."""
     layers, marks = [], None
     for kind in (kind for kind in OWN if kind in own):
-        if kind == "redness":
-            density = flush(base)
-        else:
+        if kind in _OF_SKIN:
             marks = own_marks(base) | beard(base) if marks is None else marks
             density = _OF_SKIN[kind](base, marks)
+        else:
+            density = _OF_FACE[kind](base)
         layers.append(Layer(kind, density))
         base = lifted.without(base, density)
     return base, layers
@@ -176,8 +185,8 @@ def _bare(row: FaceRow, own: Sequence[str]) -> Base:
 def seen(engine: RetouchEngine, base: Base) -> np.ndarray:
     """(512, 512) bool: where a network sees marks of any kind on an unpainted base, and around.
 
-    Beards are left out: they are no marks, whatever it says. So are pores and unevenness, of which
-    bases are parted.
+    Beards are left out: they are no marks, whatever it says. So are pores, unevenness and stained
+    teeth, of which bases are parted.
     """
     owners = engine.detect(base.crop, base.surfaces).detection.owners[0]  # as trained, no gate
     marks = (owners[_MARKS].amax(dim=0) > _FOUND).cpu().numpy() & (base.surfaces.both > 0.5)

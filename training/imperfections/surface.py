@@ -66,11 +66,13 @@ def scars(base: Base, rng: np.random.Generator, amount: float) -> Layer:
     prior = base.skin * (0.1 + mask("cheeks") + 0.5 * mask("temples") + 0.4 * mask("forehead"))
     prior *= 0.1 + cloud(rng, 4, 9) ** 2
     density = np.zeros((SIZE, SIZE, 3), np.float32)
+    depth = rng.uniform(0.2, 0.55) * (0.7 + 0.5 * amount)
     for place in scatter(rng, prior, 2 + int(rng.integers(2, 6 + int(45 * amount)))):
-        radius = float(np.clip(rng.lognormal(np.log(0.85 * MM), 0.4), 1.2, 7.0))
-        profile, x, y = stamp(rng, radius, edge=rng.uniform(2.0, 5.0), roughness=0.3)
-        patch = -relief(base, x, y, radius, rng.uniform(0.12, 0.45))  # a pit, lit from inside out
-        patch += (profile * rng.uniform(0.0, 0.16))[..., None] * NEUTRAL
+        radius = float(np.clip(rng.lognormal(np.log(1.0 * MM), 0.45), 1.4, 9.0))
+        profile, x, y = stamp(rng, radius, edge=rng.uniform(2.0, 6.0), roughness=0.25)
+        # A pit, lit from inside out.
+        patch = -relief(base, x, y, radius, depth * rng.uniform(0.6, 1.2))
+        patch += (profile * depth * rng.uniform(0.0, 0.4))[..., None] * NEUTRAL
         if rng.random() < 0.3:
             patch += (profile * rng.uniform(0.03, 0.15))[..., None] * HAEMOGLOBIN
         add_at(density, patch, place)
