@@ -116,6 +116,8 @@ def _edit(face: FaceAnalysis, number: int, plan: Plan, crop: np.ndarray, seen: d
         seen[key] = before.by.detect(crop, face.surfaces, before.words)
     found = seen[key]
     owner = found.owners[NETWORK_KINDS.index(marks.kind)]
+    if marks.kind not in SKIN_KINDS:
+        owner = owner + _renamed(before, found, marks.kind)
     severity = np.clip(owner * found.amplitude / SEVERE, 0, 1)
     # Where another wish holds the edit back it has not fallen short of its own.
     own = area & (_in_force(face, number, plan) > IN_FORCE)
@@ -125,6 +127,14 @@ def _edit(face: FaceAnalysis, number: int, plan: Plan, crop: np.ndarray, seen: d
         face.share(area), start, end, 1 - end / max(start, 1e-6),
         all_over=marks.kind in SKIN_KINDS,
     )  # fmt: skip
+
+
+def _renamed(before: engine.Found, after: engine.Found, kind: str) -> np.ndarray:
+    """(512, 512) float32 0..1, how much more of each pixel other kinds of marks own than before:
+    what is taken for another kind once it is weaker has not gone."""
+    others = [n for n, k in enumerate(NETWORK_KINDS) if k not in (kind, *SKIN_KINDS)]
+    more = after.owners[others].sum(axis=0) - before.owners[others].sum(axis=0)
+    return np.clip(more, 0, 1)
 
 
 def _in_force(face: FaceAnalysis, number: int, plan: Plan) -> np.ndarray:

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vision import changes, keeping, photo, pipeline
+from vision import changes, engine, keeping, photo, pipeline
 from vision.engine import own_words
-from vision.measure import measure
+from vision.measure import _renamed, measure
 from vision.plan import Edit, Keep, Plan, Tone
-from vision.vocabulary import LEARNT_KINDS
+from vision.vocabulary import LEARNT_KINDS, NETWORK_KINDS
 
 FACE = ("face",)
 EVERYTHING = Plan(tuple(Edit(kind, FACE, 1.0) for kind in LEARNT_KINDS))
@@ -269,3 +269,17 @@ def test_shares_are_of_the_face_that_the_photo_shows(astronaut):
     (kept,) = measure(analysis, plan, pipeline.render(analysis, plan)).kept
     assert 0.9 < kept.found <= 1
     assert analysis.faces[0].face_area < 0.95 * astronaut.faces[0].face_area
+
+
+def test_marks_that_are_taken_for_another_kind_have_not_gone():
+    """Half-healed acne that now looks like freckles counts as left; freckles that were there,
+    and pores that show, do not."""
+
+    def found(**owners):
+        rows = [np.full((512, 512), owners.get(kind, 0.0)) for kind in NETWORK_KINDS]
+        return engine.Found(np.float32(rows), np.ones((512, 512), np.float32), None, None, None)
+
+    before = found(acne=0.8, freckles=0.1)
+    after = found(acne=0.1, freckles=0.5, pores=0.3)
+    assert _renamed(before, after, "acne") == pytest.approx(0.4)
+    assert not _renamed(before, found(acne=0.1, freckles=0.1, pores=0.8), "acne").any()

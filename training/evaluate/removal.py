@@ -23,7 +23,7 @@ from training.painted import AREA, SALIENCE, TEXTURES
 from vision.changes import DOTS
 from vision.compose import CLOSED, soften
 from vision.engine import FOUND, Found, RetouchEngine
-from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS
+from vision.vocabulary import NETWORK_KINDS, SKIN_KINDS, TEETH_KINDS
 
 Numbers = dict[str, dict[str, float]]
 MASK = 4 / 255  # paint that changes a pixel by this much (mean of channels) is inside its mask
@@ -209,6 +209,7 @@ def measure_kinds(truth: Truth, base: Base, remove: Remover) -> Numbers:
         wanted = (target - truth.painted)[inside]
         left = wanted - change[inside]
         mixed = others.sum() > _FEW
+        alike = truth.untouched & (kind not in TEETH_KINDS)  # teeth need not look like skin
         numbers[kind] = {
             "before": psnr(wanted),
             "after": psnr(left),
@@ -216,8 +217,8 @@ def measure_kinds(truth: Truth, base: Base, remove: Remover) -> Numbers:
             "spill": float(size[others].mean()) if mixed else np.nan,
             "effect": float(size[inside].mean()) if mixed else np.nan,
             "clean": float(size[truth.untouched].mean() * 255) if truth.untouched.any() else np.nan,
-            "off_before": _off(truth.painted, inside, truth.untouched),
-            "off_after": _off(result, inside, truth.untouched),
+            "off_before": _off(truth.painted, inside, alike),
+            "off_after": _off(result, inside, alike),
         }
     return numbers
 
