@@ -37,8 +37,9 @@ class EditMeasure:
     """One edit: `found` is the share of the face area, severities are 0..1 over the found area,
     `reduction` is 1 - after / before (negative when it got worse, 0 when nothing was found).
 
-    Severities leave out what a keep or a later edit holds back, unless that is all there is. Those
-    of kinds that are `all_over` the skin follow the strength too little to aim by."""
+    Severities leave out what a keep or a later edit holds back, unless that is all there is; what
+    is taken for another mark afterwards counts as left. Those of kinds that are `all_over` the skin
+    follow the strength too little to aim by."""
 
     found: float
     severity_before: float
